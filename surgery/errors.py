@@ -1,0 +1,312 @@
+"""What goes wrong for a user: one place, one format, one exit status for each kind.
+
+Every error that a user can cause is a `SurgeryError`. Its code is the class name in kebab case (`UnknownLayer` is
+`unknown-layer`), its docstring is the entry of the error catalogue, and its fields are what the user needs next: where,
+what, what was expected, and a fix to type.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a text file. Lines and columns count from 1; `width` is how many characters the mark underlines."""
+
+    path: str
+    line: int = 1
+    column: int = 1
+    width: int = 1
+    text: str | None = None
+    """The text of that line, for the frame."""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+class SurgeryError(Exception):
+    """Something that the user can put right.
+
+    Args:
+        what: One sentence, in the words of the recipe or the command line.
+        expected: What would have been right.
+        fix: Something to type.
+        location: Where; a command that has no file leaves it out.
+        field: The keys from the operation (or the recipe) down to the value at fault, for whoever knows its position.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str | None = None,
+        fix: str | None = None,
+        location: Location | None = None,
+        field: tuple[str | int, ...] = (),
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.expected = expected
+        self.fix = fix
+        self.location = location
+        self.field = field
+
+    @classmethod
+    def code(cls) -> str:
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+
+    def at(self, location: Location | None) -> Self:
+        """Says where, unless that is known already."""
+        if self.location is None:
+            self.location = location
+        return self
+
+    def prefixed(self, prefix: str) -> Self:
+        """Says whose the error is: `freeze: ...`."""
+        self.what = f"{prefix}: {self.what}"
+        return self
+
+    def __str__(self) -> str:
+        return render(self)
+
+
+class Errors(SurgeryError):
+    """Several errors of one file, in the order of their lines."""
+
+    def __init__(self, errors: list[SurgeryError]) -> None:
+        super().__init__("; ".join(error.what for error in errors))
+        self.errors = sorted(errors, key=_position)
+        self.status = max((error.exit_status for error in errors), default=1)
+
+    def __str__(self) -> str:
+        return "\n\n".join(render(error) for error in self.errors)
+
+
+def flatten(error: SurgeryError) -> list[SurgeryError]:
+    """The single errors that an error stands for."""
+    return list(error.errors) if isinstance(error, Errors) else [error]
+
+
+def raise_all(errors: list[SurgeryError]) -> None:
+    """Raises one error as itself, several as `Errors`, none not at all."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise Errors(errors)
+
+
+def render(error: SurgeryError) -> str:
+    """The error as text: `path:line:column: error[code]: what`, the frame, what was expected, the fix."""
+    if isinstance(error, Errors):
+        return str(error)
+    where = f"{printable(str(error.location))}: " if error.location else ""
+    lines = [f"{where}error[{error.code()}]: {printable(error.what)}"]
+    if error.location and error.location.text is not None:
+        lines += _frame(error.location)
+    if error.expected:
+        lines.append(f"  expected: {printable(error.expected)}")
+    if error.fix:
+        lines.append(f"  fix:      {printable(error.fix)}")
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """The text on one line, with nothing in it that a terminal or a log would obey."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def _frame(location: Location) -> list[str]:
+    text = location.text or ""
+    gutter = " " * len(str(location.line))
+    mark = " " * (location.column - 1) + "^" * max(1, location.width)
+    return [
+        f"{gutter} |",
+        f"{location.line} | {printable(text)}",
+        f"{gutter} | {mark}",
+    ]
+
+
+def _position(error: SurgeryError) -> tuple[str, int, int]:
+    place = error.location
+    return (place.path, place.line, place.column) if place else ("", 0, 0)
+
+
+def relocated(location: Location, **changes: int) -> Location:
+    """The same file and text, another line, column or width."""
+    return replace(location, **changes)  # type: ignore[arg-type]
+
+
+# The recipe as text
+
+
+class FileMissing(SurgeryError):
+    """A file that a recipe or a command names is not there."""
+
+
+class FileUnreadable(SurgeryError):
+    """A file is there and cannot be read as what it should be."""
+
+
+class SyntaxInvalid(SurgeryError):
+    """The recipe is not YAML that surgery reads: YAML 1.2, plain values, no tags, anchors or merge keys."""
+
+
+class DuplicateKey(SurgeryError):
+    """A mapping of the recipe has the same key twice; YAML would silently take one of them."""
+
+
+class AmbiguousValue(SurgeryError):
+    """A plain value that YAML tools read in different ways (`no`, `on`, `0777`, `1_000`). Quote it, or write it plainly."""
+
+
+class LimitExceeded(SurgeryError):
+    """A recipe is larger or deeper than any recipe needs to be."""
+
+
+# The recipe as values
+
+
+class UnknownKey(SurgeryError):
+    """A key that the recipe format does not have at this place."""
+
+
+class MissingKey(SurgeryError):
+    """A key that must be there is not."""
+
+
+class WrongType(SurgeryError):
+    """A value of another type than the key takes."""
+
+
+class InvalidValue(SurgeryError):
+    """A value of the right type that the key does not take."""
+
+
+class UnknownOperation(SurgeryError):
+    """An `op` that surgery does not have. `surgery ops` lists them."""
+
+
+class UnknownClass(SurgeryError):
+    """A layer, optimizer, loss, metric or callback class that Keras does not have."""
+
+
+class UnknownArgument(SurgeryError):
+    """A constructor argument that the Keras class does not take."""
+
+
+class UnknownParameter(SurgeryError):
+    """`${name}` or `--set name=value` names a parameter that the recipe does not declare."""
+
+
+class UntrustedImport(SurgeryError):
+    """The recipe needs code from outside Keras, and nobody has granted it. Trust never comes from the recipe."""
+
+
+# The recipe against the model
+
+
+class UnknownLayer(SurgeryError):
+    """A selector matches no layer of the model."""
+
+
+class UnexpectedCount(SurgeryError):
+    """A selector matches another number of layers than `expect` says."""
+
+
+class NothingToDo(SurgeryError):
+    """An operation would change nothing. Say `optional: true` where that is fine."""
+
+
+class NameTaken(SurgeryError):
+    """Two layers of one model would have the same name."""
+
+
+class ContradictoryOperations(SurgeryError):
+    """Two operations cannot both hold: one removes or replaces what the other works on."""
+
+
+class ShapeMismatch(SurgeryError):
+    """A layer cannot take the tensor that it would get."""
+
+
+class WeightMismatch(SurgeryError):
+    """Weights that should be kept do not fit the layer any more."""
+
+
+class GraphUnsupported(SurgeryError):
+    """An operation asks for something that this place in the graph does not allow."""
+
+
+class ShapeUnknown(SurgeryError):
+    """The shape of a layer is not known without Keras, and Keras is not installed here."""
+
+
+# Models
+
+
+class ModelUnsupported(SurgeryError):
+    """A model file that holds no graph which surgery could edit (a subclassed model, a SavedModel)."""
+
+
+class ModelInvalid(SurgeryError):
+    """A model file that contradicts itself or is damaged."""
+
+
+class ModelUnsafe(SurgeryError):
+    """A model file that could run code or read other files when it is loaded."""
+
+
+class DigestMismatch(SurgeryError):
+    """A file is not the one that was pinned by its digest."""
+
+
+# Data, training, running
+
+
+class DataInvalid(SurgeryError):
+    """The data does not fit the model, the loss or the recipe."""
+
+
+class ExtraMissing(SurgeryError):
+    """A package is needed that the core of surgery does not install."""
+
+
+class OutputRefused(SurgeryError):
+    """The output would replace an input, or lies where a recipe may not write."""
+
+
+class PromiseBroken(SurgeryError):
+    """The written model is not what the plan said. Nothing was put in place of the old file."""
+
+    exit_status = 3
+
+
+class GateFailed(SurgeryError):
+    """A comparison or a gate of the recipe failed: `max_drop`, `--check`, `--exit-code`."""
+
+    exit_status = 4
+
+
+class RunFailed(SurgeryError):
+    """The run itself failed: memory, NaN, disk, a killed process."""
+
+    exit_status = 5
+
+
+class Busy(SurgeryError):
+    """Another run is writing the same output."""
+
+    exit_status = 6
+
+
+class UsageError(SurgeryError):
+    """A command line that surgery does not understand."""
+
+    exit_status = 2
