@@ -1,0 +1,7 @@
+"""The selector language: one way to choose layers, everywhere that layers are chosen."""
+
+from surgery.model.select.reading import read_selector
+from surgery.model.select.schema import Selector
+from surgery.model.select.syntax import Node, selector_text, to_yaml
+
+__all__ = ["Node", "Selector", "read_selector", "selector_text", "to_yaml"]
