@@ -1,0 +1,55 @@
+"""Identities of objects in a config: `shared_object_id`, an address that differs at each save.
+
+Keras marks every object that it met twice while saving: dtype policies and initializers, which have no state, and layers,
+which have. The first kind is written out at each place, so that the id can go; the second cannot be told in a ModelSpec.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from surgery.errors import ModelUnsupported
+
+KEY = "shared_object_id"
+
+
+def refuse_shared_layers(document: Any) -> None:
+    """Raises when one layer belongs to two models, or to a model and a wrapper.
+
+    Raises:
+        ModelUnsupported: names all such layers.
+    """
+    found = Counter(_layers(document))
+    names = [name for (_, name), count in found.items() if count > 1]
+    if names:
+        raise ModelUnsupported(
+            f"one layer is part of two models here: {', '.join(sorted(set(names)))}",
+            expected="models that share no layer; calling one layer several times inside one model is fine",
+            fix="rebuild the model so that the layer is only in one of the nested models, and save it again",
+        )
+
+
+def without_ids(value: Any) -> Any:
+    """The same document with no `shared_object_id` in it."""
+    match value:
+        case Mapping():
+            return {key: without_ids(item) for key, item in value.items() if key != KEY}
+        case list():
+            return [without_ids(item) for item in value]
+        case _:
+            return value
+
+
+def _layers(value: Any) -> Iterator[tuple[Any, str]]:
+    match value:
+        case Mapping():
+            if KEY in value and ("inbound_nodes" in value or value.get("module") == "keras.layers"):
+                config = value.get("config")
+                yield value[KEY], str(config.get("name") if isinstance(config, Mapping) else value.get("class_name"))
+            for item in value.values():
+                yield from _layers(item)
+        case list():
+            for item in value:
+                yield from _layers(item)
