@@ -6,7 +6,7 @@ import copy
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 from pydantic_core import PydanticCustomError
 
@@ -51,7 +51,7 @@ def _read(value: Any, at: Keys) -> Node:
         case str():
             return Pattern(_text(value, at, "a selector"))
         case bool():
-            _refuse("wrong-type", f"{flow(value)} is not a selector", at, FORMS)
+            raise _refusal("wrong-type", f"{flow(value)} is not a selector", at, FORMS)
         case int():
             return Index(value)
         case list() | tuple():
@@ -59,21 +59,23 @@ def _read(value: Any, at: Keys) -> Node:
         case Mapping():
             return _read_mapping(value, at)
         case _:
-            _refuse("wrong-type", f"{_kind(value)} is not a selector", at, FORMS)
+            raise _refusal("wrong-type", f"{_kind(value)} is not a selector", at, FORMS)
 
 
 def _read_mapping(value: Mapping[Any, Any], at: Keys) -> Node:
     if not value:
-        _refuse("invalid-value", "an empty mapping is not a selector", at, FORMS, "for every layer write: '**'")
+        raise _refusal("invalid-value", "an empty mapping is not a selector", at, FORMS, "for every layer write: '**'")
     for key in value:
         if key not in _KEYS:
-            _refuse_key(key, at)
+            raise _unknown_key(key, at)
     forms = [form for form in dict.fromkeys(_FORM_OF.get(key, "of") for key in value) if form != "of"]
     if not forms:
-        _refuse("missing-key", "'of' alone chooses nothing", at, "first, last, from or to beside it", "{last: 5, of: ...}")
+        raise _refusal(
+            "missing-key", "'of' alone chooses nothing", at, "first, last, from or to beside it", "{last: 5, of: ...}"
+        )
     if len(forms) > 1:
         parts = [{key: item for key, item in value.items() if _FORM_OF.get(key) == form} for form in forms]
-        _refuse(
+        raise _refusal(
             "invalid-value",
             f"'{_word(forms[0])}' and '{_word(forms[1])}' do not go into one selector",
             at,
@@ -81,7 +83,13 @@ def _read_mapping(value: Mapping[Any, Any], at: Keys) -> Node:
             flow({"all": parts}) if "of" not in value else None,
         )
     if "of" in value and forms[0] not in _WITH_OF:
-        _refuse("unknown-key", f"'of' does not go with '{forms[0]}'", (*at, "of"), "'of' beside first, last, from or to", mark="key")
+        raise _refusal(
+            "unknown-key",
+            f"'of' does not go with '{forms[0]}'",
+            (*at, "of"),
+            "'of' beside first, last, from or to",
+            mark="key",
+        )
     return _READERS[forms[0]](value, at)
 
 
@@ -95,7 +103,7 @@ def _end(value: Any, at: Keys) -> End:
         return _text(value, at, "an end of a range")
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    _refuse("wrong-type", f"{_kind(value)} is not an end of a range", at, "a layer name or an index")
+    raise _refusal("wrong-type", f"{_kind(value)} is not an end of a range", at, "a layer name or an index")
 
 
 def _first(value: Mapping[str, Any], at: Keys) -> Node:
@@ -108,9 +116,9 @@ def _last(value: Mapping[str, Any], at: Keys) -> Node:
 
 def _count(value: Any, at: Keys) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        _refuse("wrong-type", f"{_kind(value)} is not a number of layers", at, "a whole number from 1")
+        raise _refusal("wrong-type", f"{_kind(value)} is not a number of layers", at, "a whole number from 1")
     if value < 1:
-        _refuse("invalid-value", f"{value} is not a number of layers to choose", at, "a whole number from 1")
+        raise _refusal("invalid-value", f"{value} is not a number of layers to choose", at, "a whole number from 1")
     return value
 
 
@@ -119,12 +127,16 @@ def _class(value: Mapping[str, Any], at: Keys) -> Node:
     if isinstance(names, str):
         return ClassName(_text(names, at, "a class name"))
     if not isinstance(names, list | tuple):
-        _refuse("wrong-type", f"{_kind(names)} is not a class name", at, "a class name such as Conv2D, or a list of them")
+        raise _refusal(
+            "wrong-type", f"{_kind(names)} is not a class name", at, "a class name such as Conv2D, or a list of them"
+        )
     if not names:
-        _refuse("invalid-value", "the list of classes is empty", at, "at least one class name")
+        raise _refusal("invalid-value", "the list of classes is empty", at, "at least one class name")
     for number, name in enumerate(names):
         if not isinstance(name, str):
-            _refuse("wrong-type", f"{_kind(name)} is not a class name", (*at, number), "a class name such as Conv2D")
+            raise _refusal(
+                "wrong-type", f"{_kind(name)} is not a class name", (*at, number), "a class name such as Conv2D"
+            )
         _text(name, (*at, number), "a class name")
     return ClassName(tuple(names))
 
@@ -132,7 +144,9 @@ def _class(value: Mapping[str, Any], at: Keys) -> Node:
 def _regex(value: Mapping[str, Any], at: Keys) -> Node:
     pattern, at = value["regex"], (*at, "regex")
     if not isinstance(pattern, str):
-        _refuse("wrong-type", f"{_kind(pattern)} is not a regular expression", at, "a string, best in single quotes")
+        raise _refusal(
+            "wrong-type", f"{_kind(pattern)} is not a regular expression", at, "a string, best in single quotes"
+        )
     try:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
@@ -140,7 +154,7 @@ def _regex(value: Mapping[str, Any], at: Keys) -> Node:
         position = getattr(error, "pos", None)
         where = f" at position {position}" if position is not None else ""
         expected = "a regular expression of Python's re module"
-        _refuse("invalid-value", f"'{pattern}' is not a regular expression: {why}{where}", at, expected)
+        raise _refusal("invalid-value", f"'{pattern}' is not a regular expression: {why}{where}", at, expected) from None
     return Regex(pattern)
 
 
@@ -148,21 +162,23 @@ def _config(value: Mapping[str, Any], at: Keys) -> Node:
     values, at = value["config"], (*at, "config")
     expected = "constructor arguments and their values, such as {activation: relu}"
     if not isinstance(values, Mapping):
-        _refuse("wrong-type", f"{_kind(values)} is not a config", at, expected)
+        raise _refusal("wrong-type", f"{_kind(values)} is not a config", at, expected)
     if not values:
-        _refuse("invalid-value", "an empty config chooses nothing", at, expected)
+        raise _refusal("invalid-value", "an empty config chooses nothing", at, expected)
     for key in values:
         if not isinstance(key, str):
-            _refuse("wrong-type", f"{_kind(key)} is not the name of an argument", (*at, key), expected, mark="key")
+            raise _refusal(
+                "wrong-type", f"{_kind(key)} is not the name of an argument", (*at, key), expected, mark="key"
+            )
     return ConfigValues(copy.deepcopy(dict(values)))
 
 
 def _between(value: Mapping[str, Any], at: Keys) -> Node:
     ends, at = value["between"], (*at, "between")
     if not isinstance(ends, list | tuple):
-        _refuse("wrong-type", f"{_kind(ends)} is not a pair of layers", at, "two selectors: [from, to]")
+        raise _refusal("wrong-type", f"{_kind(ends)} is not a pair of layers", at, "two selectors: [from, to]")
     if len(ends) != 2:
-        _refuse("invalid-value", f"'between' has {len(ends)} ends", at, "two selectors: [from, to]")
+        raise _refusal("invalid-value", f"'between' has {len(ends)} ends", at, "two selectors: [from, to]")
     return Between(_read(ends[0], (*at, 0)), _read(ends[1], (*at, 1)))
 
 
@@ -170,7 +186,12 @@ def _listed(key: str, make: Callable[[tuple[Node, ...]], Node]) -> Callable[[Map
     def read(value: Mapping[str, Any], at: Keys) -> Node:
         members = value[key]
         if not isinstance(members, list | tuple):
-            _refuse("wrong-type", f"'{key}' takes a list of selectors, not {_kind(members)}", (*at, key), "a list of selectors")
+            raise _refusal(
+                "wrong-type",
+                f"'{key}' takes a list of selectors, not {_kind(members)}",
+                (*at, key),
+                "a list of selectors",
+            )
         return make(_members(members, (*at, key)))
 
     return read
@@ -178,7 +199,7 @@ def _listed(key: str, make: Callable[[tuple[Node, ...]], Node]) -> Callable[[Map
 
 def _members(values: list[Any] | tuple[Any, ...], at: Keys) -> tuple[Node, ...]:
     if not values:
-        _refuse("invalid-value", "the list of selectors is empty", at, "at least one selector")
+        raise _refusal("invalid-value", "the list of selectors is empty", at, "at least one selector")
     return tuple(_read(value, (*at, number)) for number, value in enumerate(values))
 
 
@@ -188,7 +209,7 @@ def _of(value: Mapping[str, Any], at: Keys) -> Node | None:
 
 def _text(text: str, at: Keys, what: str) -> str:
     if not text.strip():
-        _refuse("invalid-value", f"an empty string is not {what}", at, "a name")
+        raise _refusal("invalid-value", f"an empty string is not {what}", at, "a name")
     return text
 
 
@@ -234,15 +255,18 @@ def _kind(value: Any) -> str:
             return f"a {type(value).__name__}"
 
 
-def _refuse_key(key: Any, at: Keys) -> NoReturn:
+def _unknown_key(key: Any, at: Keys) -> PydanticCustomError:
     nearest = difflib.get_close_matches(str(key), _KEYS, n=1, cutoff=0.5)
     fix = f"did you mean '{nearest[0]}'?" if nearest else None
-    _refuse("unknown-key", f"'{key}' is not a form of selector", (*at, key), "one of " + ", ".join(_KEYS), fix, mark="key")
+    expected = "one of " + ", ".join(_KEYS)
+    return _refusal("unknown-key", f"'{key}' is not a form of selector", (*at, key), expected, fix, mark="key")
 
 
-def _refuse(code: str, message: str, at: Keys, expected: str, fix: str | None = None, mark: str = "value") -> NoReturn:
+def _refusal(
+    code: str, message: str, at: Keys, expected: str, fix: str | None = None, mark: str = "value"
+) -> PydanticCustomError:
     context: dict[str, Any] = {"expected": expected, "at": at, "mark": mark}
     if fix is not None:
         context["fix"] = fix
     # pydantic fills the template key by key: with the message as the last key, no brace in it is taken for another one.
-    raise PydanticCustomError(code, "{message}", context | {"message": message})  # type: ignore[arg-type]
+    return PydanticCustomError(code, "{message}", context | {"message": message})

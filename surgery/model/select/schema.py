@@ -34,8 +34,8 @@ def _json_schema(_: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]
     again = handler(core_schema.definition_reference_schema(_REF))
     return {
         "title": "Selector",
-        "description": "Which layers: by name, glob, index, range, class, regular expression, config or graph, or by set "
-        "algebra over these. A selector that matches no layer is an error.",
+        "description": "Which layers: by name, glob, index, range, class, regular expression, config or graph, or by "
+        "set algebra over these. A selector that matches no layer is an error.",
         "anyOf": [*_plain_forms(again), *_mappings(again)],
     }
 
@@ -45,8 +45,8 @@ def _plain_forms(again: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "type": "string",
             "minLength": 1,
-            "description": "A layer's name, a path into a nested model (encoder/conv1), or a glob: * and ? stay inside one "
-            "level, ** crosses /.",
+            "description": "A layer's name, a path into a nested model (encoder/conv1), or a glob: * and ? stay inside "
+            "one level, ** crosses /.",
             "examples": ["block5_conv1", "encoder/conv1", "block5_*", "**/conv*"],
         },
         {
@@ -54,7 +54,12 @@ def _plain_forms(again: dict[str, Any]) -> list[dict[str, Any]]:
             "description": "The layer at this index of the list that surgery inspect prints; -1 is the last one.",
             "examples": [0, -1],
         },
-        {"type": "array", "items": again, "minItems": 1, "description": "All layers that any of these selectors matches."},
+        {
+            "type": "array",
+            "items": again,
+            "minItems": 1,
+            "description": "All layers that any of these selectors matches.",
+        },
     ]
 
 
@@ -85,15 +90,15 @@ def _mapping(key: str, description: str, value: dict[str, Any]) -> dict[str, Any
         "type": "object",
         "title": key,
         "description": description,
-        "properties": {key: {"description": description, **value} if "$ref" not in value else _described(value, description)},
+        "properties": {key: _described(value, description)},
         "required": [key],
         "additionalProperties": False,
     }
 
 
-def _described(reference: dict[str, Any], description: str) -> dict[str, Any]:
-    """A reference with words of its own: 2020-12 allows both side by side."""
-    return {**reference, "description": description}
+def _described(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    """The schema with words of its own: 2020-12 allows them beside a reference, too."""
+    return {**schema, "description": description}
 
 
 def _counted(key: str, description: str, again: dict[str, Any]) -> dict[str, Any]:
@@ -107,8 +112,8 @@ def _range(again: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "title": "from, to",
-        "description": "The layers from one to another in the order of the model, both included; either may be left out. "
-        "Both lie in the same nested model.",
+        "description": "The layers from one to another in the order of the model, both included; either may be left "
+        "out. Both lie in the same nested model.",
         "properties": {
             "from": {"description": "The first layer of the range: a name, a path or an index.", **end},
             "to": {"description": "The last layer of the range: a name, a path or an index.", **end},
@@ -120,6 +125,9 @@ def _range(again: dict[str, Any]) -> dict[str, Any]:
 
 
 _NAME = {"type": "string", "minLength": 1}
-_CLASS = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}], "examples": ["Conv2D", ["Dense", "Conv2D"]]}
+_CLASS = {
+    "anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}],
+    "examples": ["Conv2D", ["Dense", "Conv2D"]],
+}
 _REGEX = {"type": "string", "format": "regex", "examples": ["^block[45]_"]}
 _CONFIG = {"type": "object", "minProperties": 1, "examples": [{"activation": "relu"}, {"kernel_size": 3}]}

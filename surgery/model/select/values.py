@@ -40,7 +40,7 @@ def _stored(layer: LayerSpec, key: str) -> Any:
 
 
 def agrees(wanted: Any, stored: Any, key: str = "") -> bool:
-    """Whether a stored value is what was written: `3` is `[3, 3]`, `he_normal` a serialized HeNormal, 0.1 its float32."""
+    """Whether a stored value is what was written: `3` is `[3, 3]`, `he_normal` a HeNormal, 0.1 its float32."""
     if _is_object(stored) and wanted is not None:
         return _agrees_with_object(wanted, stored)
     match wanted, stored:
@@ -69,9 +69,10 @@ def _agrees_with_object(wanted: Any, stored: Mapping[str, Any]) -> bool:
     config = stored["config"]
     match wanted:
         case str():
-            names = [stored["class_name"], config if isinstance(config, str) else config.get("name") if config else None]
+            inner = config.get("name") if isinstance(config, Mapping) else config
+            names = [stored["class_name"], inner]
             return any(isinstance(name, str) and _folded(name) == _folded(wanted) for name in names)
-        case {"class_name": str(), **rest}:
+        case {"class_name": str()}:
             return all(key in stored and agrees(value, stored[key], key) for key, value in wanted.items())
         case Mapping() if len(wanted) == 1:
             ((name, arguments),) = wanted.items()
