@@ -39,6 +39,7 @@ class SurgeryError(Exception):
     """
 
     exit_status: ClassVar[int] = 1
+    severity: ClassVar[str] = "error"
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ def render(error: SurgeryError) -> str:
     if isinstance(error, Errors):
         return str(error)
     where = f"{printable(str(error.location))}: " if error.location else ""
-    lines = [f"{where}error[{error.code()}]: {printable(error.what)}"]
+    lines = [f"{where}{error.severity}[{error.code()}]: {printable(error.what)}"]
     if error.location and error.location.text is not None:
         lines += _frame(error.location)
     if error.expected:
@@ -154,8 +155,40 @@ class FileUnreadable(SurgeryError):
     """A file is there and cannot be read as what it should be."""
 
 
+class EncodingInvalid(SurgeryError):
+    """A recipe is UTF-8 without a byte order mark; this file is something else."""
+
+
+class CharacterRefused(SurgeryError):
+    """A control, bidirectional or invisible character: a reviewer would read something else than surgery does."""
+
+
 class SyntaxInvalid(SurgeryError):
-    """The recipe is not YAML that surgery reads: YAML 1.2, plain values, no tags, anchors or merge keys."""
+    """The recipe is not YAML 1.2."""
+
+
+class SeveralDocuments(SurgeryError):
+    """A file holds one recipe, so there is no second document after `---` in it."""
+
+
+class DirectiveRefused(SurgeryError):
+    """A `%YAML` or `%TAG` line would change what the rest of the file means. Recipes are YAML 1.2, always."""
+
+
+class TagRefused(SurgeryError):
+    """A YAML tag (`!!python/tuple`, `!include`) asks for something else than plain values."""
+
+
+class AnchorRefused(SurgeryError):
+    """YAML anchors (`&a`) and aliases (`*a`) can blow up a small file. `parameters:` is how a recipe repeats itself."""
+
+
+class MergeKeyRefused(SurgeryError):
+    """The merge key `<<` is not part of YAML 1.2. Write the keys out, or use `parameters:`."""
+
+
+class KeyNotText(SurgeryError):
+    """A key that is not text: a number, true, null, a list or a map. Quote it if it is meant as text."""
 
 
 class DuplicateKey(SurgeryError):
@@ -201,8 +234,22 @@ class UnknownArgument(SurgeryError):
     """A constructor argument that the Keras class does not take."""
 
 
+class DuplicateName(SurgeryError):
+    """Two stages or two evaluations have the same name, and the report could not tell them apart."""
+
+
 class UnknownParameter(SurgeryError):
     """`${name}` or `--set name=value` names a parameter that the recipe does not declare."""
+
+
+class UnusedParameter(SurgeryError):
+    """A parameter is declared and `${name}` stands nowhere. The recipe works without it: this is a warning."""
+
+    severity = "warning"
+
+
+class UndeclaredImport(SurgeryError):
+    """The recipe uses a class or function from outside Keras whose module is not under `imports`."""
 
 
 class UntrustedImport(SurgeryError):
