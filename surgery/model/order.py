@@ -1,9 +1,9 @@
 """The order in which Keras lists the operations of a graph, computed without Keras and without recursion.
 
-Keras sorts the layers of a Functional model when it loads a config, and stores and loads weights by that order alone. The
-rule (`map_graph` in `keras/src/ops/function.py`, seen in Keras 3.15.1): walk depth-first from the outputs in their flat
-order; the depth of an operation is its longest way to an output, over all its calls; sort by falling depth, then by first
-visit; inputs that no output needs have depth 0 and come first in it.
+Keras sorts the layers of a Functional model when it loads a config, and stores and loads weights by that order alone.
+The rule (`map_graph` in `keras/src/ops/function.py`, seen in Keras 3.15.1): walk depth-first from the outputs in their
+flat order; the depth of an operation is its longest way to an output, over all its calls; sort by falling depth, then
+by first visit; inputs that no output needs have depth 0 and come first in it.
 """
 
 from __future__ import annotations

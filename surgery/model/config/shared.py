@@ -1,7 +1,8 @@
 """Identities of objects in a config: `shared_object_id`, an address that differs at each save.
 
-Keras marks every object that it met twice while saving: dtype policies and initializers, which have no state, and layers,
-which have. The first kind is written out at each place, so that the id can go; the second cannot be told in a ModelSpec.
+Keras marks every object that it met twice while saving: dtype policies and initializers, which have no state, and
+layers, which have. The first kind is written out at each place, so that the id can go; the second cannot be told in a
+ModelSpec.
 """
 
 from __future__ import annotations

@@ -23,6 +23,13 @@ def to_config(spec: ModelSpec) -> dict[str, Any]:
     return document
 
 
+def layer_document(layer: LayerSpec) -> dict[str, Any]:
+    """The document that Keras makes one layer of, not built yet."""
+    document = _layer(layer)
+    document.pop("build_config", None)
+    return document
+
+
 def _model_config(spec: ModelSpec, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     document = {**_plain(config), "name": name}
     if spec.class_name == "Sequential":

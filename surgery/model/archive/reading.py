@@ -1,0 +1,72 @@
+"""From a file or folder that Keras saved to a ModelSpec, and to the values of its variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from surgery.errors import FileUnreadable
+from surgery.model.archive.container import Container, open_container
+from surgery.model.archive.groups import Blocks, attach
+from surgery.model.archive.values import Place, WeightValues
+from surgery.model.config import from_config
+from surgery.model.hdf5 import Group, open_file, read_tree
+from surgery.model.spec import ModelSpec
+
+Places = dict[tuple[str, str], Place]
+
+
+def read_model(path: str | Path) -> ModelSpec:
+    """The model in a `.keras` file or folder, or in an `.h5` of Keras 1, 2 or 3. Only headers are read.
+
+    Raises:
+        FileMissing, FileUnreadable: no such file, or damaged.
+        ModelUnsupported: a subclassed model, weights without a model, a SavedModel, classes that Keras 3 does not have.
+        ModelInvalid: a file that contradicts itself.
+    """
+    with open_container(path) as container:
+        return _read(container)[0]
+
+
+def open_weights(path: str | Path) -> WeightValues:
+    """The values of every variable of a model file, by layer path and key. Close it, or use it in `with`.
+
+    Raises:
+        As `read_model`.
+    """
+    container = open_container(path)
+    try:
+        return WeightValues(container, _read(container)[1])
+    except BaseException:
+        container.close()
+        raise
+
+
+def read_assets(path: str | Path) -> dict[str, bytes]:
+    """Vocabularies and other files beside the weights, by the name of their member (`assets/...`)."""
+    with open_container(path, assets=True) as container:
+        return dict(container.assets)
+
+
+def _read(container: Container) -> tuple[ModelSpec, Places]:
+    if container.kind == "h5":
+        from surgery.model.legacy import read_h5
+
+        return read_h5(container)
+    spec = from_config(container.document)
+    spec, blocks = attach(spec, _tree(container))
+    return spec, places(blocks)
+
+
+def places(blocks: Blocks) -> Places:
+    return {variable: Place(block) for variable, block in blocks.items()}
+
+
+def _tree(container: Container) -> Group:
+    """The headers of the layers' variables; an optimizer's stay unread."""
+    assert container.weights is not None
+    with open_file(container.weights, str(container.path)) as file:
+        try:
+            wanted = [name for name in ("vars", "layers") if name in file]
+            return Group(groups={name: read_tree(file[name], container.weights.size) for name in wanted})
+        except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+            raise FileUnreadable(f"the weights in {container.path} are damaged: {error}") from None

@@ -1,0 +1,72 @@
+"""The values of a model's variables, left in their file until somebody looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from surgery.model.archive.container import Container
+from surgery.model.hdf5 import Block, as_declared, map_block, open_file
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Array = "NDArray[Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a variable's values are: a dataset, and what an old Keras' layout needs done to it."""
+
+    block: Block
+    convert: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+
+
+class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):
+    """`values[layer_path, key]`: read-only arrays over the pages of the file. Use it as a context manager.
+
+    A dataset that is chunked or compressed is read whole when it is asked for; Keras writes none.
+    """
+
+    def __init__(self, container: Container, places: Mapping[tuple[str, str], Place]) -> None:
+        self._container, self._places = container, places
+        self._file: Any = None
+
+    def __getitem__(self, variable: tuple[str, str]) -> NDArray[Any]:
+        place = self._places[variable]
+        array = as_declared(self._stored(place.block), place.block.dtype)
+        if place.convert:
+            array = place.convert(array)
+        array.flags.writeable = False
+        return array
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file. Arrays that were handed out stay valid."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._container.close()
+
+    def _stored(self, block: Block) -> NDArray[Any]:
+        member = self._container.weights
+        if member is None:
+            raise ValueError("the file is closed")
+        if block.offset is not None or not block.size:
+            return map_block(member.descriptor, member.start, block)
+        if self._file is None:
+            self._file = open_file(member, str(self._container.path))
+        array: NDArray[Any] = self._file[block.path][()]
+        return array
