@@ -76,6 +76,8 @@ class WeightSpec:
     dtype: str
     trainable: bool
     source: WeightSource
+    initializer: str = "unknown"
+    """The class of the layer's initializer for it, where a rule tells."""
 
     @property
     def size(self) -> int:
@@ -164,9 +166,7 @@ class ModelSpec:
     def listed(self) -> tuple[LayerSpec, ...]:
         """What Keras calls `model.layers`: no bare operations; no InputLayer in a Sequential."""
         hide_input = self.class_name == "Sequential"
-        return tuple(
-            layer for layer in self.layers if layer.is_layer and not (hide_input and layer.is_input)
-        )
+        return tuple(layer for layer in self.layers if layer.is_layer and not (hide_input and layer.is_input))
 
     @property
     def parameters(self) -> int:

@@ -1,0 +1,114 @@
+"""What only Keras can tell a plan: shapes of classes without a static rule, and the models of applications and factories."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from surgery.model.shapes import Built, Variable
+
+from surgery.errors import ShapeMismatch
+from surgery.execution.custom import custom_objects
+from surgery.execution.sources import build_source
+from surgery.execution.variables import stored_variables
+from surgery.model.config.writing import layer_document
+from surgery.model.spec import Call, LayerSpec, TensorRef, TensorSpec
+from surgery.recipe import Recipe
+
+
+class KerasAnswers:
+    """The Keras side of planning.
+
+    Args:
+        trust: Modules outside Keras that may be imported.
+    """
+
+    def __init__(self, trust: Sequence[str] = ()) -> None:
+        self.notes: list[str] = []
+        self._trust = tuple(trust)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def ask(self, layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:
+        """Builds the layer on symbolic inputs and reads what came of it.
+
+        Raises:
+            ShapeMismatch: when Keras refuses the inputs.
+        """
+        self._note(f"Keras was asked for the output shape of class {layer.class_name}.")
+        built, outputs = symbolic(layer, inputs, call, self._trust)
+        trained = {id(variable) for variable in built.trainable_variables} if layer.trainable else None
+        variables = tuple(
+            Variable(
+                key=key,
+                name=str(getattr(value, "name", key)),
+                shape=tuple(value.shape),
+                dtype=_dtype(value),
+                trainable=trained is None or id(value) in trained,
+                initializer=type(getattr(value, "_initializer", None)).__name__
+                if getattr(value, "_initializer", None) is not None
+                else "its own initializer",
+            )
+            for key, value in stored_variables(built).items()
+        )
+        return Built(outputs, variables)
+
+    def materialize(self, recipe: Recipe) -> Path:
+        """Has Keras make the source model, and saves it where it lives as long as this object."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="surgery-")
+        path = Path(self._folder.name) / "source.keras"
+        if not path.exists():
+            model, note = build_source(recipe, self._trust)
+            self._note(note)
+            model.save(path)
+        return path
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+def symbolic(
+    layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call, trust: Sequence[str] = ()
+) -> tuple[Any, tuple[TensorSpec, ...]]:
+    """A Keras layer built by one symbolic call, and the tensors that came out.
+
+    Raises:
+        ShapeMismatch: when Keras refuses the inputs.
+    """
+    import keras
+    from keras import tree
+
+    tensors = {
+        ref: keras.KerasTensor(tensor.shape, tensor.dtype) for ref, tensor in zip(call.refs(), inputs, strict=True)
+    }
+    args, kwargs = (_placed(part, tensors) for part in (call.args, call.kwargs))
+    built = keras.saving.deserialize_keras_object(
+        layer_document(layer), custom_objects=custom_objects(layer, trust), safe_mode=True
+    )
+    try:
+        output = built(*args, **kwargs)
+    except ValueError as error:
+        raise ShapeMismatch(f"Keras refuses it for '{layer.name}': {str(error).splitlines()[0]}") from error
+    outputs = tuple(TensorSpec(tuple(t.shape), keras.backend.standardize_dtype(t.dtype)) for t in tree.flatten(output))
+    return built, outputs
+
+
+def _placed(structure: Any, tensors: dict[TensorRef, Any]) -> Any:
+    match structure:
+        case TensorRef():
+            return tensors[structure]
+        case list() | tuple():
+            return type(structure)(_placed(item, tensors) for item in structure)
+        case dict():
+            return {key: _placed(value, tensors) for key, value in structure.items()}
+        case _:
+            return structure
+
+
+def _dtype(value: Any) -> str:
+    import keras
+
+    return str(keras.backend.standardize_dtype(value.dtype))

@@ -1,0 +1,132 @@
+"""Builds the Keras model that a plan describes, and fills it by the ledger.
+
+The model is built from the planned spec, never by changing a live graph: Keras itself refuses what cannot be, and what
+was built is compared with what was planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from surgery.errors import PromiseBroken, ShapeMismatch
+from surgery.execution.custom import custom_objects
+from surgery.execution.fill import LedgerValues
+from surgery.execution.variables import fill_layer, keras_layers, stored_variables
+from surgery.model.archive import open_weights
+from surgery.model.config import to_config
+from surgery.model.spec import LayerSpec, ModelSpec
+from surgery.model.weights import Stored
+from surgery.planning import Plan
+
+
+def build(plan: Plan, trust: Sequence[str] = ()) -> Any:
+    """The Keras model after the plan's operations, every variable filled.
+
+    Args:
+        plan: A plan.
+        trust: Modules outside Keras that may be imported.
+
+    Returns:
+        A `keras.Model`, not compiled.
+
+    Raises:
+        PromiseBroken: when what Keras built is not what was planned.
+    """
+    model = build_structure(plan.spec, plan.recipe.seed, trust)
+    with open_weights(plan.source.path) as source:
+        fill(model, plan.spec, LedgerValues(plan.spec, source, plan.recipe.seed, trust))
+    return model
+
+
+def build_source_model(plan: Plan, trust: Sequence[str] = ()) -> Any:
+    """The source model itself, built the same way, for what is measured before."""
+    spec = plan.source.spec
+    model = build_structure(spec, plan.recipe.seed, trust)
+    with open_weights(plan.source.path) as source:
+        fill(model, spec, LedgerValues(spec, source, plan.recipe.seed, trust))
+    return model
+
+
+def build_structure(spec: ModelSpec, seed: int, trust: Sequence[str] = ()) -> Any:
+    """The Keras model of a spec, its weights not filled yet."""
+    import keras
+
+    # Seed generators (Dropout) are not stored in files; they start from the recipe's seed.
+    keras.utils.set_random_seed(seed)
+    document = to_config(spec)
+    document.pop("compile_config", None)
+    try:
+        model = keras.saving.deserialize_keras_object(
+            document, custom_objects=custom_objects(spec, trust), safe_mode=True
+        )
+    except (ValueError, TypeError) as error:
+        raise ShapeMismatch(
+            f"Keras cannot build the model: {str(error).splitlines()[0]}",
+            expected="a graph that Keras accepts",
+            fix="run: surgery plan, and look at the layer that Keras names",
+        ) from error
+    _check_structure(model, spec)
+    return model
+
+
+def fill(model: Any, spec: ModelSpec, values: LedgerValues) -> None:
+    """Gives every variable its value.
+
+    Raises:
+        PromiseBroken: when a variable of the model is not in the plan.
+    """
+    for path, layer in keras_layers(model, spec):
+        planned = {weight.key: weight.shape for weight in spec[path].weights}
+        built = {key: tuple(value.shape) for key, value in stored_variables(layer).items()}
+        if planned != built:
+            raise PromiseBroken(f"Keras built '{path}' with variables {built}; the plan has {planned}")
+        if planned:
+            fill_layer(layer, values.of_layer(path))
+
+
+def _check_structure(model: Any, spec: ModelSpec) -> None:
+    """Compares what Keras built with what was planned, layer by layer, in Keras' own order."""
+    built = [layer.name for layer in model.layers]
+    planned = [layer.name for layer in spec.listed]
+    if built != planned:
+        raise PromiseBroken(f"Keras built the layers {built}; the plan has {planned}")
+    for layer in spec.listed:
+        _check_layer(model.get_layer(layer.name), layer)
+
+
+def _check_layer(built: Any, planned: LayerSpec) -> None:
+    if type(built).__name__ != planned.class_name or bool(built.trainable) is not planned.trainable:
+        raise PromiseBroken(
+            f"Keras built '{planned.name}' as {type(built).__name__}, trainable={built.trainable}; "
+            f"the plan has {planned.class_name}, trainable={planned.trainable}"
+        )
+    if planned.inner:
+        _check_structure(built, planned.inner)
+    elif planned.outputs and not planned.is_input and len(planned.outputs) == 1 and len(planned.calls) == 1:
+        shape = tuple(built.output.shape)
+        if shape != planned.outputs[0].shape:
+            raise PromiseBroken(
+                f"Keras built '{planned.name}' with output {shape}; the plan has {planned.outputs[0].shape}"
+            )
+
+
+def is_bit_identical(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    """Whether two arrays hold the same bits; NaN equals NaN."""
+    return (
+        a.shape == b.shape
+        and a.dtype == b.dtype
+        and np.ascontiguousarray(a).tobytes() == np.ascontiguousarray(b).tobytes()
+    )
+
+
+def kept_variables(spec: ModelSpec) -> list[tuple[str, str, Stored]]:
+    """The variables whose values are those of the source, unchanged: (path, key, where in the source)."""
+    return [
+        (path, weight.key, weight.source)
+        for path, layer in spec.walk()
+        for weight in layer.weights
+        if isinstance(weight.source, Stored)
+    ]

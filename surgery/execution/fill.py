@@ -1,0 +1,88 @@
+"""The values of every variable, by the ledger: read from the source's file, or made by the layer's own initializers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from surgery.errors import PromiseBroken
+from surgery.execution.answers import symbolic
+from surgery.execution.variables import stored_variables
+from surgery.model.archive import WeightValues
+from surgery.model.spec import LayerSpec, ModelSpec, TensorSpec
+from surgery.model.weights import Fresh, Overlap, Sliced, Stored
+from surgery.planning.seeds import layer_seed
+
+Array = np.ndarray[Any, Any]
+
+
+class LedgerValues:
+    """The result's variables by (layer path, key), as the ledger says where each comes from.
+
+    Nothing is read or made before it is asked for; fresh values are made a layer at a time.
+    """
+
+    def __init__(self, spec: ModelSpec, source: WeightValues, seed: int, trust: Sequence[str] = ()) -> None:
+        self._layers = dict(calls_by_path(spec))
+        self._source = source
+        self._seed = seed
+        self._trust = trust
+        self._fresh: tuple[str, Mapping[str, Array]] = ("", {})
+
+    def __getitem__(self, name: tuple[str, str]) -> Array:
+        path, key = name
+        weight = next(weight for weight in self._layers[path][0].weights if weight.key == key)
+        match weight.source:
+            case Stored() as stored:
+                return self._source[stored.path, stored.key]
+            case Sliced(stored, axes):
+                values = self._source[stored.path, stored.key]
+                for axis, indices in axes:
+                    values = np.take(values, indices, axis=axis)
+                return values
+            case Overlap(stored):
+                values = np.array(self._fresh_values(path)[key])
+                old = self._source[stored.path, stored.key]
+                corner = tuple(slice(min(a, b)) for a, b in zip(values.shape, old.shape, strict=True))
+                values[corner] = old[corner]
+                return values
+            case Fresh():
+                return self._fresh_values(path)[key]
+
+    def of_layer(self, path: str) -> Mapping[str, Array]:
+        """All variables of one layer, by key."""
+        return {weight.key: self[path, weight.key] for weight in self._layers[path][0].weights}
+
+    def _fresh_values(self, path: str) -> Mapping[str, Array]:
+        if self._fresh[0] != path:
+            layer, inputs = self._layers[path]
+            self._fresh = (path, fresh_values(layer, inputs, layer_seed(self._seed, path), self._trust))
+        return self._fresh[1]
+
+
+def fresh_values(
+    layer: LayerSpec, inputs: tuple[TensorSpec, ...], seed: int, trust: Sequence[str] = ()
+) -> Mapping[str, Array]:
+    """The values that the layer's own initializers give, a pure function of layer, input shapes and seed.
+
+    The layer is built alone, so that no other layer's random numbers come in between.
+    """
+    import keras
+
+    # Keras draws the seed of every initializer that has none from Python's generator. Keras 3.15.
+    keras.utils.set_random_seed(seed)
+    built, _ = symbolic(layer, inputs, layer.calls[0], trust)
+    values = {key: np.asarray(keras.ops.convert_to_numpy(value)) for key, value in stored_variables(built).items()}
+    missing = {weight.key for weight in layer.weights} - set(values)
+    if missing:
+        raise PromiseBroken(f"Keras builds '{layer.name}' without {sorted(missing)}, which the plan has")
+    return values
+
+
+def calls_by_path(spec: ModelSpec, prefix: str = "") -> Iterator[tuple[str, tuple[LayerSpec, tuple[TensorSpec, ...]]]]:
+    """Every layer that is no model, with the tensors of its first call."""
+    for path, layer in spec.walk(prefix):
+        if not layer.inner:
+            yield path, (layer, layer.calls[0].inputs if layer.calls else ())

@@ -1,0 +1,74 @@
+"""Source models that only Keras can make: an application, a KerasHub preset, what a factory returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from surgery.errors import ExtraMissing, InvalidValue, ModelUnsupported, RunFailed
+from surgery.execution.custom import load
+from surgery.recipe import Recipe
+from surgery.recipe.source import ApplicationModel, FactoryModel, PresetModel
+
+
+def build_source(recipe: Recipe, trust: Sequence[str]) -> tuple[Any, str]:
+    """The model, and one sentence that says what was done.
+
+    Raises:
+        InvalidValue: when Keras refuses the arguments.
+        RunFailed: when weights cannot be had.
+    """
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    match recipe.model:
+        case ApplicationModel():
+            model, note = _application(recipe, recipe.model)
+        case PresetModel(preset=preset, arguments=arguments):
+            model, note = _preset(preset, arguments), f"Keras loaded the preset '{preset}'."
+        case FactoryModel(factory=factory, arguments=arguments):
+            module, _, function = factory.partition(":")
+            model, note = load(module, function, trust)(**arguments), f"{factory} made the source model."
+        case _:
+            raise ModelUnsupported("a saved model is read, not built")
+    if not isinstance(model, keras.Model):
+        raise ModelUnsupported(f"a {type(model).__name__} came back, not a Keras model", expected="a keras.Model")
+    return model, note
+
+
+def _application(recipe: Recipe, source: ApplicationModel) -> tuple[Any, str]:
+    import keras
+
+    name, weights = source.application, source.weights
+    file = weights if weights in (None, "imagenet") else str(recipe.resolve(str(weights)))
+    arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in source.arguments.items()}
+    described = {None: f"fresh weights, seed {recipe.seed}", "imagenet": "ImageNet weights"}.get(
+        weights, f"weights of {weights}"
+    )
+    try:
+        model = getattr(keras.applications, name)(**arguments, weights=file)
+    except (ValueError, TypeError) as error:
+        raise InvalidValue(
+            f"keras.applications.{name} refuses its arguments: {str(error).splitlines()[0]}",
+            expected=f"arguments of keras.applications.{name}",
+            fix=f"see https://keras.io/api/applications/ for {name}",
+        ) from error
+    except OSError as error:
+        raise RunFailed(
+            f"the weights of {name} cannot be had: {error}",
+            expected="a network, or a weights file",
+            fix="weights: PATH, or weights: null for fresh ones",
+        ) from error
+    return model, f"Keras built keras.applications.{name} with {described}."
+
+
+def _preset(preset: str, arguments: dict[str, Any]) -> Any:
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ExtraMissing(
+            f"the preset '{preset}' needs KerasHub, which is not installed",
+            expected="the package keras-hub",
+            fix="pip install keras-hub",
+        ) from error
+    return keras_hub.models.Backbone.from_preset(preset, **arguments)

@@ -1,0 +1,239 @@
+"""The closed set of edits: what an operation may do to a model, and what each does to a spec.
+
+An operation lowers itself to edits, purely. Adding an operation adds a file; adding an edit is a decision: the plan, the
+diff and the documents speak of edits, and whoever reads a plan must know them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from surgery.errors import NameTaken, WeightMismatch
+from surgery.model.draft import Draft
+from surgery.model.spec import Config, LayerSpec, ModelSpec, TensorRef, WeightSpec, split_path
+from surgery.model.weights import Fresh, Overlap, Stored, WeightSource, shape_text
+
+Policy = Literal["keep", "overlap", "fresh"]
+Prove = Callable[[ModelSpec], ModelSpec]
+"""Fills in every shape and every variable of a model."""
+
+
+@dataclass(frozen=True)
+class AddLayer:
+    """A new layer, its calls already wired, in the model at `inside` (the empty path: the model itself)."""
+
+    inside: str
+    layer: LayerSpec
+
+    def apply(self, draft: Draft) -> None:
+        model = draft.model_at(self.inside)
+        if self.layer.name in model.layers:
+            raise NameTaken(
+                f"a layer called '{self.layer.name}' is there already",
+                expected="a name that no other layer of the model has",
+                fix=f"name it, for instance: name: {model.free_name(self.layer.name)}",
+            )
+        model.add(self.layer)
+
+
+@dataclass(frozen=True)
+class RemoveLayer:
+    """A layer goes, and its weights with it. What still reads it must be redirected by the same operation."""
+
+    path: str
+
+    def apply(self, draft: Draft) -> None:
+        draft.parent(self.path).remove(split_path(self.path)[1])
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Who read one tensor reads another: all layers or those named, and the model's outputs when `outputs`."""
+
+    inside: str
+    old: TensorRef
+    new: TensorRef
+    consumers: tuple[str, ...] | None = None
+    outputs: bool = True
+
+    def apply(self, draft: Draft) -> None:
+        draft.model_at(self.inside).redirect({self.old: self.new}, self.consumers, self.outputs)
+
+
+@dataclass(frozen=True)
+class SetOutputs:
+    """Other outputs of the model at `inside`."""
+
+    inside: str
+    outputs: Any
+
+    def apply(self, draft: Draft) -> None:
+        draft.model_at(self.inside).outputs = self.outputs
+
+
+@dataclass(frozen=True)
+class UpdateConfig:
+    """Other constructor arguments of a layer; `trainable` is one of them."""
+
+    path: str
+    changes: Config
+
+    def apply(self, draft: Draft) -> None:
+        parent, name = draft.parent(self.path), split_path(self.path)[1]
+        layer = parent.layers[name]
+        changed = replace(layer, config={**layer.config, **self.changes})
+        if set(self.changes) - {"trainable", "name"}:
+            changed = replace(changed, calls=tuple(replace(call, inputs=(), outputs=()) for call in layer.calls))
+        parent.put(name, changed)
+
+
+@dataclass(frozen=True)
+class RenameLayer:
+    """Another name; wiring and weights follow."""
+
+    path: str
+    name: str
+
+    def apply(self, draft: Draft) -> None:
+        parent = draft.parent(self.path)
+        if self.name in parent.layers:
+            raise NameTaken(
+                f"a layer called '{self.name}' is there already",
+                expected="a name that no other layer of the model has",
+                fix=f"for instance: {parent.free_name(self.name)}",
+            )
+        parent.rename(split_path(self.path)[1], self.name)
+
+
+@dataclass(frozen=True)
+class CarryWeights:
+    """The weights of a layer come from those of another, which it replaces.
+
+    `keep` copies and refuses another shape; `overlap` copies the common corner; `fresh` copies nothing. Without a policy the
+    weights are kept where `same_class` and every shape agree, and are fresh otherwise.
+    """
+
+    path: str
+    weights: tuple[WeightSpec, ...]
+    policy: Policy | None
+    same_class: bool
+
+    def apply(self, draft: Draft) -> None:
+        parent, name = draft.parent(self.path), split_path(self.path)[1]
+        layer = parent.layers[name]
+        policy = self.policy or self._default(layer)
+        by_key = {weight.key: weight for weight in self.weights}
+        carried = tuple(_carry(self.path, new, by_key.get(new.key), policy) for new in layer.weights)
+        parent.put(name, replace(layer, weights=carried))
+
+    def _default(self, layer: LayerSpec) -> Policy:
+        old = [(weight.key, weight.shape) for weight in self.weights]
+        new = [(weight.key, weight.shape) for weight in layer.weights]
+        return "keep" if self.same_class and old == new else "fresh"
+
+
+@dataclass(frozen=True)
+class FreshWeights:
+    """New values from the layer's own initializers, for every weight of the layer, or for those of `keys`."""
+
+    path: str
+    keys: tuple[str, ...] | None = None
+
+    def apply(self, draft: Draft) -> None:
+        parent, name = draft.parent(self.path), split_path(self.path)[1]
+        layer = parent.layers[name]
+        weights = tuple(
+            replace(w, source=Fresh(w.initializer)) if self.keys is None or w.key in self.keys else w
+            for w in layer.weights
+        )
+        parent.put(name, replace(layer, weights=weights))
+
+
+Edit = AddLayer | RemoveLayer | Redirect | SetOutputs | UpdateConfig | RenameLayer | CarryWeights | FreshWeights
+
+
+def apply_edits(model: ModelSpec, edits: Iterable[Edit], prove: Prove) -> ModelSpec:
+    """The model after the edits, with every shape proved.
+
+    Raises:
+        NameTaken, WeightMismatch, ShapeMismatch: when an edit cannot be.
+    """
+    edits = tuple(edits)
+    carried = [edit for edit in edits if isinstance(edit, CarryWeights)]
+    proved = prove(_applied(model, (edit for edit in edits if not isinstance(edit, CarryWeights))))
+    # Which weights fit is known only when every shape is proved.
+    return _applied(proved, carried) if carried else proved
+
+
+def _applied(model: ModelSpec, edits: Iterable[Edit]) -> ModelSpec:
+    draft = Draft(model)
+    for edit in edits:
+        edit.apply(draft)
+    return draft.freeze()
+
+
+def _carry(path: str, new: WeightSpec, old: WeightSpec | None, policy: Policy) -> WeightSpec:
+    if policy == "fresh" or (old is None and policy == "overlap"):
+        return replace(new, source=Fresh(new.initializer))
+    if old is None or old.shape != new.shape:
+        if policy == "overlap" and old is not None and isinstance(old.source, Stored):
+            return replace(new, source=_overlap(new, old, old.source))
+        raise _cannot_keep(path, new, old)
+    return replace(new, source=old.source)
+
+
+def _overlap(new: WeightSpec, old: WeightSpec, stored: Stored) -> WeightSource:
+    fresh = Fresh(new.initializer)
+    return Overlap(stored, fresh) if len(old.shape) == len(new.shape) else fresh
+
+
+def _cannot_keep(path: str, new: WeightSpec, old: WeightSpec | None) -> WeightMismatch:
+    had = f"was {shape_text(old.shape)}" if old else "was not there"
+    return WeightMismatch(
+        f"the {new.name} of '{path}' is {shape_text(new.shape)} and {had}, so it cannot be kept",
+        expected="the same shape, where weights are kept",
+        fix="weights: overlap keeps the common corner, weights: fresh initializes anew",
+        field=("weights",),
+    )
+
+
+def to_json(edit: Edit) -> Mapping[str, Any]:
+    """An edit as a plain document, for plans and reports."""
+    match edit:
+        case AddLayer(inside, layer):
+            body: dict[str, Any] = {
+                "inside": inside,
+                "layer": layer.name,
+                "class_name": layer.class_name,
+                "inbound": list(layer.inbound),
+            }
+        case RemoveLayer(path):
+            body = {"path": path}
+        case Redirect(inside, old, new, consumers, outputs):
+            body = {"inside": inside, "old": str(old), "new": str(new), "outputs": outputs}
+            body |= {} if consumers is None else {"consumers": list(consumers)}
+        case SetOutputs(inside, outputs):
+            body = {"inside": inside, "outputs": _texts(outputs)}
+        case UpdateConfig(path, changes):
+            body = {"path": path, "changes": dict(changes)}
+        case RenameLayer(path, name):
+            body = {"path": path, "name": name}
+        case CarryWeights(path, _, policy, _):
+            body = {"path": path, "weights": policy or "keep where they fit, else fresh"}
+        case FreshWeights(path, keys):
+            body = {"path": path} | ({} if keys is None else {"keys": list(keys)})
+    return {"edit": type(edit).__name__, **body}
+
+
+def _texts(structure: Any) -> Any:
+    match structure:
+        case TensorRef():
+            return str(structure)
+        case list() | tuple():
+            return [_texts(item) for item in structure]
+        case Mapping():
+            return {key: _texts(value) for key, value in structure.items()}
+        case _:
+            return structure

@@ -1,0 +1,67 @@
+"""Questions about a model's wiring: who reads a tensor, what an output needs, is it a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from surgery.model.order import keras_order
+from surgery.model.spec import LayerSpec, ModelSpec, TensorRef
+
+FUNCTIONAL = {"class_name": "Functional", "module": "keras.src.models.functional", "registered_name": "Functional"}
+
+
+def readers(model: ModelSpec, name: str) -> tuple[str, ...]:
+    """The layers that read any tensor of a layer, in order."""
+    return tuple(layer.name for layer in model.layers if name in layer.inbound)
+
+
+def needed_for(model: ModelSpec, outputs: Iterable[TensorRef]) -> set[str]:
+    """The layers that the outputs cannot do without, and the model's inputs among them."""
+    needed: set[str] = set()
+    todo = [ref.layer for ref in outputs]
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            todo += model.by_name[name].inbound
+    return needed
+
+
+def is_chain(layers: Iterable[LayerSpec]) -> bool:
+    """Whether each layer is called once, on the tensor of the layer before it alone, as in a Sequential."""
+    before: LayerSpec | None = None
+    for layer in layers:
+        refs = [ref for call in layer.calls for ref in call.refs()]
+        if len(layer.calls) != 1 or refs != ([TensorRef(before.name)] if before else []) or not layer.is_layer:
+            return False
+        before = layer
+    return True
+
+
+def sorted_by_keras(model: ModelSpec) -> ModelSpec:
+    """The layers in Keras' order of operations. A Sequential that is no chain any more becomes a Functional."""
+    if model.inputs is None:
+        return model
+    order = keras_order(model.layers, model.inputs, model.outputs)
+    layers = tuple(model.by_name[name] for name in order)
+    missing = [layer for layer in model.layers if layer.name not in set(order)]
+    model = replace(model, layers=(*layers, *missing))
+    if model.class_name != "Sequential" or _is_sequence(model):
+        return model
+    return replace(model, **FUNCTIONAL)
+
+
+def _is_sequence(model: ModelSpec) -> bool:
+    return is_chain(model.layers) and model.outputs == TensorRef(model.layers[-1].name)
+
+
+def chains_into(model: ModelSpec, first: LayerSpec, second: LayerSpec) -> bool:
+    """Whether the second layer reads the first and nothing else, and nobody else reads the first, call by call."""
+    if len(first.calls) != len(second.calls):
+        return False
+    for index, call in enumerate(second.calls):
+        if call.refs() != (TensorRef(first.name, index),):
+            return False
+    is_output = any(ref.layer == first.name for ref in model.refs_out())
+    return not is_output and readers(model, first.name) == (second.name,)

@@ -1,0 +1,146 @@
+"""Proves a model's shapes: every tensor and every variable, from the inputs on, without Keras where a static rule knows.
+
+A layer whose class has no rule keeps the shapes that its file states as long as its inputs and its config stay as they
+were. After that only Keras can tell: whoever may import Keras passes `ask`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from surgery.errors import ShapeMismatch, ShapeUnknown
+from surgery.model import shapes
+from surgery.model.shapes import Built, Variable
+from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, TensorSpec, WeightSpec, join_path
+from surgery.model.weights import Fresh
+
+Ask = Callable[[LayerSpec, tuple[TensorSpec, ...], Call], Built]
+"""Keras' answer for one call of a layer: its outputs and its variables."""
+
+
+def prove(model: ModelSpec, ask: Ask | None = None, *, again: bool = False) -> ModelSpec:
+    """The model with every shape and every variable filled in.
+
+    Args:
+        model: The model as an edit left it.
+        ask: Asks Keras about a class that no static rule knows.
+        again: Whether to apply the rules to every layer, rather than to those whose inputs or config changed: for a
+            model as read from its file.
+
+    Raises:
+        ShapeMismatch: when a layer cannot take the tensor that it gets.
+        ShapeUnknown: when only Keras could tell, and `ask` is missing.
+    """
+    if model.inputs is None:
+        return model
+    return _Proof(model, ask, again, "").run()
+
+
+class _Proof:
+    """One walk over a graph, from the inputs on, call by call."""
+
+    def __init__(self, model: ModelSpec, ask: Ask | None, again: bool, inside: str) -> None:
+        self.model, self.ask, self.again, self.inside = model, ask, again, inside
+        self.layers = dict(model.by_name)
+        self.tensors: dict[TensorRef, TensorSpec] = {}
+
+    def run(self) -> ModelSpec:
+        waiting: dict[tuple[str, int], int] = {}
+        readers: dict[tuple[str, int], list[tuple[str, int]]] = {}
+        for layer in self.model.layers:
+            for index, call in enumerate(layer.calls):
+                sources = {(ref.layer, ref.call) for ref in call.refs()}
+                waiting[layer.name, index] = len(sources)
+                for source in sources:
+                    readers.setdefault(source, []).append((layer.name, index))
+        ready = deque(call for call, count in waiting.items() if not count)
+        while ready:
+            call = ready.popleft()
+            self._call(*call)
+            for reader in readers.get(call, ()):
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    ready.append(reader)
+        return replace(self.model, layers=tuple(self.layers.values()))
+
+    def _call(self, name: str, index: int) -> None:
+        layer = self.layers[name]
+        call = layer.calls[index]
+        inputs = tuple(self.tensors[ref] for ref in call.refs() if ref in self.tensors)
+        is_known = bool(call.outputs) and (layer.is_input or call.inputs == inputs)
+        if not is_known or self.again:
+            layer, call = self._build(layer, call, inputs, is_known, index)
+            calls = (*layer.calls[:index], replace(call, inputs=inputs), *layer.calls[index + 1 :])
+            layer = self.layers[name] = replace(layer, calls=calls)
+        for output, tensor in enumerate(call.outputs):
+            self.tensors[TensorRef(name, index, output)] = tensor
+
+    def _build(
+        self, layer: LayerSpec, call: Call, inputs: tuple[TensorSpec, ...], is_known: bool, index: int
+    ) -> tuple[LayerSpec, Call]:
+        if layer.inner and layer.inner.inputs is not None:
+            return self._nested(layer, call, inputs, index)
+        try:
+            built = shapes.build(layer, inputs, call)
+        except ShapeMismatch as error:
+            error.what = f"'{join_path(self.inside, layer.name)}' cannot take its input: {error.what}"
+            raise
+        if built is None and is_known:
+            return layer, call
+        if built is None:
+            built = self._asked(layer, inputs, call)
+        if index == 0 and (built.variables or not layer.weights):
+            layer = replace(layer, weights=_weights(layer, built.variables))
+        return layer, replace(call, outputs=built.outputs)
+
+    def _nested(
+        self, layer: LayerSpec, call: Call, inputs: tuple[TensorSpec, ...], index: int
+    ) -> tuple[LayerSpec, Call]:
+        assert layer.inner is not None
+        inner = layer.inner
+        fed = dict(zip((ref.layer for ref in inner.refs_in()), inputs, strict=False))
+        layers = tuple(_fed(entry, fed.get(entry.name)) for entry in inner.layers)
+        path = join_path(self.inside, layer.name)
+        proved = _Proof(replace(inner, layers=layers), self.ask, self.again, path).run()
+        outputs = tuple(tensor for ref in proved.refs_out() if (tensor := proved.tensor(ref)))
+        if index == 0:
+            is_as_declared = layers == inner.layers
+            own = proved if is_as_declared else _Proof(inner, self.ask, self.again, path).run()
+            layer = replace(layer, inner=own)
+        return layer, replace(call, outputs=outputs)
+
+    def _asked(self, layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:
+        path = join_path(self.inside, layer.name)
+        if self.ask is None:
+            raise ShapeUnknown(
+                f"only Keras knows the output shape of '{path}' ({layer.class_name})",
+                expected="a class with a static shape rule, or Keras installed",
+                fix="pip install 'keras-surgery[tensorflow]'",
+            )
+        return self.ask(layer, inputs, call)
+
+
+def _fed(layer: LayerSpec, tensor: TensorSpec | None) -> LayerSpec:
+    """An InputLayer of a nested model while a tensor of a call goes through it."""
+    if tensor is None or not layer.calls or layer.calls[0].outputs == (tensor,):
+        return layer
+    return replace(layer, calls=(replace(layer.calls[0], outputs=(tensor,)),))
+
+
+def _weights(layer: LayerSpec, variables: tuple[Variable, ...]) -> tuple[WeightSpec, ...]:
+    """The variables that the layer has now; values stay where a key stays, and are fresh where it is new."""
+    old = {weight.key: weight for weight in layer.weights}
+    return tuple(
+        WeightSpec(
+            key=variable.key,
+            name=variable.name,
+            shape=variable.shape,
+            dtype=variable.dtype,
+            trainable=variable.trainable,
+            source=old[variable.key].source if variable.key in old else Fresh(variable.initializer),
+            initializer=variable.initializer,
+        )
+        for variable in variables
+    )

@@ -1,0 +1,135 @@
+"""`replace`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from surgery.errors import GraphUnsupported
+from surgery.model.edits import AddLayer, CarryWeights, Edit, Policy, Redirect, RemoveLayer
+from surgery.model.graph import chains_into
+from surgery.model.keras_object import LayerObject
+from surgery.model.select import Selector
+from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, leaves, split_path
+from surgery.operations.chain import Chain, wire
+from surgery.operations.operation import Operation, Phase, inside_of, listed
+
+
+class Replace(Operation):
+    """Put other layers in the place of a layer or a chain, rewired.
+
+    `inherit: true` on a new layer starts from the old layer's config. A layer in the place of one of its class keeps the
+    name, unless it is given another. `weights` says what becomes of the old
+    weights: `keep` copies them and refuses another shape, `overlap` copies the common corner and initializes the rest,
+    `fresh` initializes everything. Left out, they are kept where the class and every shape agree, and are fresh otherwise. Of
+    two chains the layers of one class give their weights to one another, in order.
+
+    Example:
+
+    ```yaml
+    - op: replace
+      layers: predictions
+      with:
+        - Dense: {units: 10, activation: softmax, name: digits}
+      weights: overlap
+    ```
+    """
+
+    phase = Phase.STRUCTURE
+
+    op: Literal["replace"]
+
+    layers: Selector
+    """A layer, or layers that form a chain."""
+
+    with_: Annotated[list[LayerObject], Field(min_length=1, alias="with")]
+    """The new layers, in a chain."""
+
+    weights: Policy | None = None
+    """What becomes of the old layers' weights: `keep`, `overlap` or `fresh`."""
+
+    def edits(self, model: ModelSpec) -> Iterator[Edit]:
+        paths = self.targets(model)
+        inside = inside_of(paths, "layers")
+        inner = model.model_at(inside)
+        old = self._chain(inner, tuple(split_path(path)[1] for path in paths))
+        chain = self._new(inner, old)
+        for layer in reversed(old):
+            yield RemoveLayer(f"{inside}/{layer.name}" if inside else layer.name)
+        for index, end in enumerate(chain.ends):
+            for output in range(max(1, len(old[-1].calls[index].outputs))):
+                yield Redirect(inside, TensorRef(old[-1].name, index, output), replace(end, output=output))
+        for layer in chain.layers:
+            yield AddLayer(inside, layer)
+        for new, match in self._pairs(old, chain):
+            path = f"{inside}/{new.name}" if inside else new.name
+            yield CarryWeights(path, match.weights, self.weights, new.class_name == match.class_name)
+
+    def _chain(self, model: ModelSpec, names: tuple[str, ...]) -> tuple[LayerSpec, ...]:
+        layers = tuple(model.by_name[name] for name in names)
+        for first, second in pairwise(layers):
+            if not chains_into(model, first, second):
+                raise GraphUnsupported(
+                    f"{listed(names)} are no chain: '{second.name}' does not simply follow '{first.name}'",
+                    expected="one layer, or layers each of which feeds the next and nothing else",
+                    fix="write one replace for each of them",
+                    field=("layers",),
+                )
+        if any(layer.is_input for layer in layers):
+            raise GraphUnsupported(
+                f"{listed(names)} holds an input of the model",
+                expected="layers that take an input",
+                fix="leave the InputLayer out",
+                field=("layers",),
+            )
+        return layers
+
+    def _new(self, model: ModelSpec, old: tuple[LayerSpec, ...]) -> Chain:
+        starts = tuple(_start(call, old[0], self.with_[0]) for call in old[0].calls)
+        return wire(
+            model,
+            self.with_,
+            starts,
+            field="with",
+            freed=[layer.name for layer in old],
+            old=old[0] if len(old) == 1 else None,
+        )
+
+    def _pairs(self, old: tuple[LayerSpec, ...], chain: Chain) -> Iterator[tuple[LayerSpec, LayerSpec]]:
+        """Which new layer takes the weights of which old one."""
+        if len(old) == len(chain.layers) == 1:
+            if old[0].weights:
+                yield chain.layers[0], old[0]
+            return
+        waiting: dict[str, list[LayerSpec]] = {}
+        for layer in old:
+            if layer.weights:
+                waiting.setdefault(layer.class_name, []).append(layer)
+        for new in chain.layers:
+            if waiting.get(new.class_name):
+                yield new, waiting[new.class_name].pop(0)
+
+
+def _start(call: Call, old: LayerSpec, first: LayerObject) -> Call:
+    """How the first new layer is called: as the old one was. Keyword arguments are kept for the same class only."""
+    if first.class_name == old.class_name:
+        return Call(call.args, call.kwargs)
+    tensors = sorted(key for key, value in _tensor_arguments(call.kwargs))
+    if tensors:
+        raise GraphUnsupported(
+            f"'{old.name}' takes tensors by keyword ({', '.join(tensors)}), which {first.class_name} would not get",
+            expected=f"another {old.class_name}",
+            fix=f"replace it with a {old.class_name}, or remove what feeds the keywords first",
+            field=("with",),
+        )
+    return Call(call.args)
+
+
+def _tensor_arguments(kwargs: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for key, value in kwargs.items():
+        if any(True for _ in leaves(value)):
+            yield key, value

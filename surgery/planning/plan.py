@@ -1,0 +1,138 @@
+"""The plan as a value: steps, the model that they make, and a ledger with a line for every variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from surgery.model.edits import Edit, to_json
+from surgery.model.listing import rows
+from surgery.model.spec import ModelSpec
+from surgery.operations import Operation
+from surgery.recipe import Recipe
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model that the recipe starts from, with every shape proved."""
+
+    path: Path
+    """The file that is read: the recipe's own, or the one that Keras wrote for an application, preset or factory."""
+    described: str
+    """What the recipe calls it."""
+    spec: ModelSpec
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of the recipe with the layers that it matched and the edits that it lowers itself to."""
+
+    operation: Operation
+    number: int
+    """Its place in the recipe's list, from 0."""
+    line: int
+    layers: tuple[str, ...]
+    edits: tuple[Edit, ...]
+    remark: str | None = None
+    """What a reviewer should know: `refined by line 31 for 5 layers`."""
+
+    @property
+    def op(self) -> str:
+        return self.operation.op
+
+
+@dataclass(frozen=True)
+class LedgerLine:
+    """Where the values of one variable of the result come from; or that a variable of the source is gone."""
+
+    path: str
+    variable: str
+    index: int
+    key: str
+    shape: tuple[int, ...]
+    source: str
+
+    @property
+    def is_kept(self) -> bool:
+        return self.source == "kept"
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What a training stage trains: the steps that it begins with, and the model with their flags."""
+
+    name: str
+    steps: tuple[Step, ...]
+    spec: ModelSpec
+
+    @property
+    def trainable(self) -> Mapping[str, bool]:
+        """The flag of every layer, by path."""
+        return {path: layer.trainable for path, layer in self.spec.walk()}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe does to a model. The written model is checked against it."""
+
+    recipe: Recipe
+    source: Source
+    steps: tuple[Step, ...]
+    spec: ModelSpec
+    """The model after the operations."""
+    ledger: tuple[LedgerLine, ...]
+    stages: tuple[StagePlan, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was done beyond reading files, and what is lost: one sentence each."""
+
+    @property
+    def final(self) -> ModelSpec:
+        """The model as the last stage leaves its flags."""
+        return self.stages[-1].spec if self.stages else self.spec
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `surgery plan --json`."""
+        before, after = self.source.spec, self.spec
+        return {
+            "surgery": FORMAT,
+            "recipe": self.recipe.name,
+            "source": {"model": self.source.described, "name": before.name, "layers": len(before.listed)},
+            "steps": [_step(step) for step in self.steps],
+            "ledger": [_line(line) for line in self.ledger],
+            "parameters": {"before": before.parameters, "after": after.parameters},
+            "trainable_parameters": {"before": before.trainable_parameters, "after": after.trainable_parameters},
+            "layers": rows(after),
+            "stages": [
+                {
+                    "name": stage.name,
+                    "steps": [_step(step) for step in stage.steps],
+                    "trainable_parameters": stage.spec.trainable_parameters,
+                }
+                for stage in self.stages
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "op": step.op,
+        "line": step.line,
+        "layers": list(step.layers),
+        "edits": [to_json(edit) for edit in step.edits],
+        "remark": step.remark,
+    }
+
+
+def _line(line: LedgerLine) -> dict[str, Any]:
+    return {
+        "path": line.path,
+        "variable": line.variable,
+        "index": line.index,
+        "shape": list(line.shape),
+        "source": line.source,
+    }

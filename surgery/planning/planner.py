@@ -1,0 +1,107 @@
+"""Makes the plan: reads the source, simulates the operations and the stages' own, writes the ledger."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from surgery.errors import GraphUnsupported, Location, SurgeryError, raise_all
+from surgery.model.prove import prove
+from surgery.model.shapes import Built
+from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
+from surgery.operations import Operation, Phase
+from surgery.planning.ledger import ledger
+from surgery.planning.plan import Plan, Source, StagePlan
+from surgery.planning.simulate import Simulation
+from surgery.planning.source import open_source
+from surgery.recipe import Recipe
+
+
+class KerasSide(Protocol):
+    """What only Keras can do for a plan. Whoever may import Keras passes it in."""
+
+    notes: list[str]
+    """What was asked, one sentence each."""
+
+    def ask(self, layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:
+        """The outputs and variables of a layer for which there is no static rule."""
+
+    def materialize(self, recipe: Recipe) -> Path:
+        """The file of a source model that only Keras can make."""
+
+
+def make_plan(recipe: Recipe, keras: KerasSide | None = None) -> Plan:
+    """What the recipe does to its model.
+
+    Args:
+        recipe: A loaded recipe.
+        keras: Asked where static rules end; without it such a recipe is refused.
+
+    Raises:
+        SurgeryError: one for each thing that cannot be, with its place in the recipe.
+    """
+    ask = keras.ask if keras else None
+    try:
+        source = open_source(recipe, keras.materialize if keras else None, ask)
+    except SurgeryError as error:
+        error.at(recipe.location("model"))
+        raise
+    errors: list[SurgeryError] = []
+    main = _simulated(recipe, source.spec, recipe.operations, ("operations",), keras)
+    errors += main.errors
+    stages: list[StagePlan] = []
+    model = main.model
+    for number, stage in enumerate(recipe.training.stages if recipe.training else ()):
+        field = ("training", "stages", number, "operations")
+        errors += _not_for_stages(recipe, stage.operations, field)
+        run = _simulated(recipe, model, stage.operations, field, keras)
+        errors += run.errors
+        model = run.model
+        stages.append(StagePlan(stage.name, tuple(run.steps), model))
+    raise_all(errors)
+    return Plan(
+        recipe=recipe,
+        source=source,
+        steps=tuple(main.steps),
+        spec=main.model,
+        ledger=ledger(source.spec, main.model, recipe.seed),
+        stages=tuple(stages),
+        notes=(*(keras.notes if keras else ()), *_losses(source)),
+    )
+
+
+def _simulated(
+    recipe: Recipe,
+    model: ModelSpec,
+    operations: tuple[Operation, ...],
+    field: tuple[str | int, ...],
+    keras: KerasSide | None,
+) -> Simulation:
+    def locate(number: int, *keys: str | int) -> Location:
+        return recipe.location(*field, number, *keys)
+
+    simulation = Simulation(model, operations, locate, partial(prove, ask=keras.ask if keras else None))
+    simulation.run()
+    return simulation
+
+
+def _not_for_stages(
+    recipe: Recipe, operations: tuple[Operation, ...], field: tuple[str | int, ...]
+) -> list[SurgeryError]:
+    return [
+        GraphUnsupported(
+            f"{operation.op}: a stage sets what is trained; it does not change the network",
+            expected="freeze or unfreeze",
+            fix="move it to the recipe's own 'operations'",
+            location=recipe.location(*field, number, "op"),
+        )
+        for number, operation in enumerate(operations)
+        if operation.phase is not Phase.TRAINABILITY
+    ]
+
+
+def _losses(source: Source) -> list[str]:
+    if source.spec.compile_config and source.spec.compile_config.get("optimizer"):
+        return ["The source model is compiled; its optimizer and their state are not carried over."]
+    return []

@@ -1,0 +1,214 @@
+"""Runs the operations on the spec, one after the other, so that an impossible one fails here, with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from surgery.errors import (
+    ContradictoryOperations,
+    GraphUnsupported,
+    Location,
+    NothingToDo,
+    SurgeryError,
+    UnexpectedCount,
+    UnknownLayer,
+    WeightMismatch,
+    flatten,
+)
+from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, UpdateConfig, apply_edits
+from surgery.model.graph import needed_for
+from surgery.model.spec import ModelSpec
+from surgery.model.weights import Stored, shape_text
+from surgery.operations import Operation, Phase
+from surgery.operations.operation import listed
+from surgery.planning.ledger import variables
+from surgery.planning.order import arranged, phases
+from surgery.planning.plan import Step
+
+Locate = Callable[..., Location]
+"""The position of an operation's value in the recipe: `locate(number, *keys, mark=...)`."""
+
+
+@dataclass
+class Simulation:
+    """The model as the operations so far have left it, the steps taken, and the errors met."""
+
+    source: ModelSpec
+    operations: Sequence[Operation]
+    locate: Locate
+    prove: Prove
+    model: ModelSpec = field(init=False)
+    steps: list[Step] = field(default_factory=list)
+    errors: list[SurgeryError] = field(default_factory=list)
+    removed_by: dict[str, int] = field(default_factory=dict)
+    """Path of a layer of the source that is gone, or replaced under its own name: the operation that did it."""
+    set_by: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(path, config key) that `reconfigure` set: the operation that did it."""
+    misfits: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(path, key) of weights that do not fit their layer any more: the operation after which they did not."""
+
+    def __post_init__(self) -> None:
+        self.model = self.source
+
+    def run(self) -> None:
+        """Takes every operation in order; an operation in error is left out, and the next ones go on."""
+        for phase, numbers in phases(self.operations):
+            for number in arranged(self.operations, numbers, phase, self.model):
+                try:
+                    self._take(number)
+                except SurgeryError as error:
+                    if not self._follows_from_earlier(error):
+                        self.errors += [self._located(each, number) for each in flatten(error)]
+        self.errors += [self._misfit(path, key, number) for (path, key), number in self.misfits.items()]
+        self._refine()
+
+    def _take(self, number: int) -> None:
+        operation = self.operations[number]
+        try:
+            layers = operation.targets(self.model)
+        except UnknownLayer as error:
+            self._refuse_contradiction(number, error)
+            if operation.optional:
+                return
+            raise
+        _check_count(operation, layers)
+        self._refuse_twice(number, layers)
+        edits = tuple(operation.edits(self.model))
+        if not edits:
+            if operation.optional:
+                return
+            raise _nothing_to_do(operation, layers)
+        self._refuse_reset(number, edits)
+        model = apply_edits(self.model, edits, self.prove)
+        _refuse_dangling(model)
+        self._note(number, edits, model)
+        self.model = model
+        self.steps.append(Step(operation, number, self.locate(number).line, layers, edits))
+
+    def _note(self, number: int, edits: tuple[Edit, ...], model: ModelSpec) -> None:
+        for edit in edits:
+            match edit:
+                case RemoveLayer(path) | RenameLayer(path):
+                    self.removed_by.setdefault(path, number)
+                case UpdateConfig(path, changes):
+                    for key in changes:
+                        self.set_by[path, key] = number
+        misfits = {
+            (path, weight.key)
+            for path, _, _, weight in variables(model)
+            if isinstance(weight.source, Stored) and weight.source.shape != weight.shape
+        }
+        self.misfits = {key: self.misfits.get(key, number) for key in sorted(misfits)}
+
+    def _refuse_contradiction(self, number: int, error: SurgeryError) -> None:
+        """The layer was there, and an earlier operation took it: that is what the user needs to hear."""
+        try:
+            wanted = self.operations[number].targets(self.source)
+        except SurgeryError:
+            return
+        gone = next((path for path in wanted if path in self.removed_by), None)
+        if gone is not None:
+            raise self._contradiction(number, self.removed_by[gone], gone, error.field) from error
+
+    def _refuse_twice(self, number: int, layers: tuple[str, ...]) -> None:
+        if self.operations[number].phase is Phase.STRUCTURE:
+            again = next((path for path in layers if path in self.removed_by), None)
+            if again is not None and self.operations[number].takes_layers():
+                raise self._contradiction(number, self.removed_by[again], again, ())
+
+    def _refuse_reset(self, number: int, edits: tuple[Edit, ...]) -> None:
+        if self.operations[number].phase is not Phase.STRUCTURE:
+            return
+        for edit in edits:
+            if isinstance(edit, UpdateConfig):
+                for key in edit.changes:
+                    if (edit.path, key) in self.set_by:
+                        raise self._contradiction(number, self.set_by[edit.path, key], edit.path, ("config", key))
+
+    def _contradiction(self, later: int, earlier: int, path: str, field: tuple[str | int, ...]) -> SurgeryError:
+        lines = sorted((self.locate(later).line, self.locate(earlier).line))
+        return ContradictoryOperations(
+            f"works on '{path}', which {self.operations[earlier].op} in line {self.locate(earlier).line} "
+            f"takes away or changes (lines {lines[0]} and {lines[1]} contradict each other)",
+            expected="operations that can all hold at the end",
+            fix=f"take '{path}' out of one of the two, or name the new layer",
+            field=field or ("layers",),
+        )
+
+    def _follows_from_earlier(self, error: SurgeryError) -> bool:
+        """Whether an unknown name may be one that an operation in error would have made."""
+        return isinstance(error, UnknownLayer) and any(e for e in self.errors) and self._names_new_layer(error)
+
+    def _names_new_layer(self, error: SurgeryError) -> bool:
+        failed = {e.field[0] for e in self.errors if e.field}
+        promised = {
+            name
+            for number, operation in enumerate(self.operations)
+            if number in failed
+            for name in operation.promised_names()
+        }
+        return any(f"'{name}'" in error.what for name in promised)
+
+    def _located(self, error: SurgeryError, number: int) -> SurgeryError:
+        operation = self.operations[number]
+        error.at(self.locate(number, *error.field)).prefixed(operation.op)
+        error.field = (number, *error.field)
+        return error
+
+    def _misfit(self, path: str, key: str, number: int) -> SurgeryError:
+        weight = next(w for w in self.model[path].weights if w.key == key)
+        old = weight.source.shape if isinstance(weight.source, Stored) else ()
+        return self._located(
+            WeightMismatch(
+                f"after it the {weight.name} of '{path}' would be {shape_text(weight.shape)}, "
+                f"and its weights are {shape_text(old)}",
+                expected="weights that fit, or a word on what becomes of them",
+                fix=f"add: {{op: reinitialize, layers: {path}}}",
+            ),
+            number,
+        )
+
+    def _refine(self) -> None:
+        """Says which freeze or unfreeze a later one refines."""
+        for place, step in enumerate(self.steps):
+            if step.operation.phase is not Phase.TRAINABILITY:
+                continue
+            mine = {edit.path for edit in step.edits if isinstance(edit, UpdateConfig)}
+            for later in self.steps[place + 1 :]:
+                theirs = mine & {edit.path for edit in later.edits if isinstance(edit, UpdateConfig)}
+                if theirs:
+                    remark = f"refined by line {later.line} for {len(theirs)} of its layers"
+                    self.steps[place] = replace(self.steps[place], remark=remark)
+
+
+def _check_count(operation: Operation, layers: tuple[str, ...]) -> None:
+    if operation.expect is not None and len(layers) != operation.expect:
+        raise UnexpectedCount(
+            f"matches {len(layers)} layers: {listed(layers)}",
+            expected=f"{operation.expect}, as 'expect' says",
+            fix=f"correct the selector, or write expect: {len(layers)}",
+            field=("expect",),
+        )
+
+
+def _nothing_to_do(operation: Operation, layers: tuple[str, ...]) -> SurgeryError:
+    state = {"freeze": "already frozen", "unfreeze": "already trainable"}.get(operation.op, "already so")
+    return NothingToDo(
+        f"changes nothing: {listed(layers)} {'is' if len(layers) == 1 else 'are'} {state}",
+        expected="an operation that changes something",
+        fix="leave it out, or write optional: true where that is fine",
+    )
+
+
+def _refuse_dangling(model: ModelSpec) -> None:
+    if model.inputs is None:
+        return
+    needed = needed_for(model, model.refs_out()) | {ref.layer for ref in model.refs_in()}
+    idle = tuple(layer.name for layer in model.layers if layer.name not in needed)
+    if idle:
+        raise GraphUnsupported(
+            f"nothing would read {listed(idle)} any more, and Keras would drop it in silence",
+            expected="every layer on a way to an output",
+            fix=f"add before it: {{op: remove, layers: {idle[0]}}}",
+        )
