@@ -154,7 +154,9 @@ def _regex(value: Mapping[str, Any], at: Keys) -> Node:
         position = getattr(error, "pos", None)
         where = f" at position {position}" if position is not None else ""
         expected = "a regular expression of Python's re module"
-        raise _refusal("invalid-value", f"'{pattern}' is not a regular expression: {why}{where}", at, expected) from None
+        raise _refusal(
+            "invalid-value", f"'{pattern}' is not a regular expression: {why}{where}", at, expected
+        ) from None
     return Regex(pattern)
 
 

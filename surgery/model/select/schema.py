@@ -43,8 +43,7 @@ def _json_schema(_: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]
 def _plain_forms(again: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
-            "type": "string",
-            "minLength": 1,
+            **_NAME,
             "description": "A layer's name, a path into a nested model (encoder/conv1), or a glob: * and ? stay inside "
             "one level, ** crosses /.",
             "examples": ["block5_conv1", "encoder/conv1", "block5_*", "**/conv*"],
@@ -108,7 +107,7 @@ def _counted(key: str, description: str, again: dict[str, Any]) -> dict[str, Any
 
 
 def _range(again: dict[str, Any]) -> dict[str, Any]:
-    end = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}
+    end = {"anyOf": [_NAME, {"type": "integer"}]}
     return {
         "type": "object",
         "title": "from, to",
@@ -124,7 +123,7 @@ def _range(again: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_NAME = {"type": "string", "minLength": 1}
+_NAME = {"type": "string", "pattern": r"\S"}
 _CLASS = {
     "anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}],
     "examples": ["Conv2D", ["Dense", "Conv2D"]],
