@@ -118,20 +118,25 @@ def render(error: SurgeryError) -> str:
 
 def printable(text: str) -> str:
     """The text on one line, with nothing in it that a terminal or a log would obey."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _frame(location: Location) -> list[str]:
-    text = location.text or ""
+    text, skipped = _window(location.text or "", location.column)
     gutter = " " * len(str(location.line))
-    mark = " " * (location.column - 1) + "^" * max(1, location.width)
+    width = min(max(1, location.width), max(1, len(text) - location.column + 1 + skipped))
+    mark = " " * (location.column - 1 - skipped) + "^" * width
     return [
         f"{gutter} |",
         f"{location.line} | {printable(text)}",
         f"{gutter} | {mark}",
     ]
+
+
+def _window(text: str, column: int, width: int = 160) -> tuple[str, int]:
+    """The part of a long line around a column, and how many characters before it are left out."""
+    start = max(0, column - width // 2) if len(text) > width else 0
+    return text[start : start + width], start
 
 
 def _position(error: SurgeryError) -> tuple[str, int, int]:

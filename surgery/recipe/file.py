@@ -1,0 +1,59 @@
+"""Opening a recipe: a regular file, nothing that could block or never end."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from surgery.errors import FileMissing, FileUnreadable, Location
+from surgery.model.nearest import did_you_mean
+from surgery.recipe.characters import LARGEST_FILE
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a recipe, and one byte more than the largest recipe has.
+
+    Raises:
+        FileMissing: when there is no such file.
+        FileUnreadable: when it is not a regular file, or may not be read.
+    """
+    try:
+        _require_regular(path, path.stat().st_mode)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            _require_regular(path, os.fstat(descriptor).st_mode)
+            return file.read(LARGEST_FILE + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileMissing(
+            f"there is no file {path}", expected="a recipe", fix=nearest_file(path), location=Location(str(path))
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the name is not possible"
+        raise FileUnreadable(f"cannot be read: {reason}", expected="a recipe", location=Location(str(path))) from None
+
+
+def nearest_file(path: Path) -> str | None:
+    """The file of the same folder that was probably meant, as a fix to print."""
+    try:
+        names = [entry.name for entry in os.scandir(path.parent)]
+    except (OSError, ValueError):
+        return None
+    return did_you_mean(path.name, names) if len(names) <= 1000 else None
+
+
+def _require_regular(path: Path, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kind = next((words for is_kind, words in _KINDS if is_kind(mode)), "not a regular file")
+    raise FileUnreadable(
+        f"{path.name or path} is {kind}", expected="a recipe, a YAML file", location=Location(str(path))
+    )
