@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from surgery.errors import PromiseBroken, ShapeMismatch
 from surgery.execution.custom import custom_objects
 from surgery.execution.fill import LedgerValues
@@ -18,7 +16,6 @@ from surgery.execution.variables import fill_layer, keras_layers, stored_variabl
 from surgery.model.archive import open_weights
 from surgery.model.config import to_config
 from surgery.model.spec import LayerSpec, ModelSpec
-from surgery.model.weights import Stored
 from surgery.planning import Plan
 
 
@@ -111,22 +108,3 @@ def _check_layer(built: Any, planned: LayerSpec) -> None:
             raise PromiseBroken(
                 f"Keras built '{planned.name}' with output {shape}; the plan has {planned.outputs[0].shape}"
             )
-
-
-def is_bit_identical(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-    """Whether two arrays hold the same bits; NaN equals NaN."""
-    return (
-        a.shape == b.shape
-        and a.dtype == b.dtype
-        and np.ascontiguousarray(a).tobytes() == np.ascontiguousarray(b).tobytes()
-    )
-
-
-def kept_variables(spec: ModelSpec) -> list[tuple[str, str, Stored]]:
-    """The variables whose values are those of the source, unchanged: (path, key, where in the source)."""
-    return [
-        (path, weight.key, weight.source)
-        for path, layer in spec.walk()
-        for weight in layer.weights
-        if isinstance(weight.source, Stored)
-    ]

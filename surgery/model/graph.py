@@ -44,9 +44,11 @@ def sorted_by_keras(model: ModelSpec) -> ModelSpec:
     if model.inputs is None:
         return model
     order = keras_order(model.layers, model.inputs, model.outputs)
-    layers = tuple(model.by_name[name] for name in order)
-    missing = [layer for layer in model.layers if layer.name not in set(order)]
-    model = replace(model, layers=(*layers, *missing))
+    # A layer on no way to an output is not in Keras' order; whoever made it so hears of it when the edits are done.
+    idle = dict.fromkeys(layer.name for layer in model.layers)
+    for name in order:
+        idle.pop(name, None)
+    model = replace(model, layers=tuple(model.by_name[name] for name in (*order, *idle)))
     if model.class_name != "Sequential" or _is_sequence(model):
         return model
     return replace(model, **FUNCTIONAL)

@@ -20,7 +20,7 @@ Ask = Callable[[LayerSpec, tuple[TensorSpec, ...], Call], Built]
 """Keras' answer for one call of a layer: its outputs and its variables."""
 
 
-def prove(model: ModelSpec, ask: Ask | None = None, *, again: bool = False) -> ModelSpec:
+def prove(model: ModelSpec, ask: Ask | None = None, *, again: bool = False, lenient: bool = False) -> ModelSpec:
     """The model with every shape and every variable filled in.
 
     Args:
@@ -28,6 +28,7 @@ def prove(model: ModelSpec, ask: Ask | None = None, *, again: bool = False) -> M
         ask: Asks Keras about a class that no static rule knows.
         again: Whether to apply the rules to every layer, rather than to those whose inputs or config changed: for a
             model as read from its file.
+        lenient: Whether to leave open what only Keras could tell, for looking at a model.
 
     Raises:
         ShapeMismatch: when a layer cannot take the tensor that it gets.
@@ -35,7 +36,11 @@ def prove(model: ModelSpec, ask: Ask | None = None, *, again: bool = False) -> M
     """
     if model.inputs is None:
         return model
-    return _Proof(model, ask, again, "").run()
+    return _Proof(model, _unknown if lenient else ask, again, "").run()
+
+
+def _unknown(layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:
+    return Built((), ())
 
 
 class _Proof:
@@ -68,7 +73,7 @@ class _Proof:
     def _call(self, name: str, index: int) -> None:
         layer = self.layers[name]
         call = layer.calls[index]
-        inputs = tuple(self.tensors[ref] for ref in call.refs() if ref in self.tensors)
+        inputs = self._inputs(call)
         is_known = bool(call.outputs) and (layer.is_input or call.inputs == inputs)
         if not is_known or self.again:
             layer, call = self._build(layer, call, inputs, is_known, index)
@@ -77,11 +82,20 @@ class _Proof:
         for output, tensor in enumerate(call.outputs):
             self.tensors[TensorRef(name, index, output)] = tensor
 
+    def _inputs(self, call: Call) -> tuple[TensorSpec, ...]:
+        """The tensors that go in; what no proof reached is as the file states it."""
+        refs = call.refs()
+        stated = call.inputs if len(call.inputs) == len(refs) else (None,) * len(refs)
+        found = (self.tensors.get(ref, tensor) for ref, tensor in zip(refs, stated, strict=True))
+        return tuple(tensor for tensor in found if tensor)
+
     def _build(
         self, layer: LayerSpec, call: Call, inputs: tuple[TensorSpec, ...], is_known: bool, index: int
     ) -> tuple[LayerSpec, Call]:
         if layer.inner and layer.inner.inputs is not None:
             return self._nested(layer, call, inputs, index)
+        if len(inputs) < len(call.refs()):
+            return layer, call
         try:
             built = shapes.build(layer, inputs, call)
         except ShapeMismatch as error:

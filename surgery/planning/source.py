@@ -37,9 +37,9 @@ def open_source(recipe: Recipe, materialize: Materialize | None, ask: Ask | None
     return Source(file, described, read_proved(file, ask))
 
 
-def read_proved(path: Path, ask: Ask | None = None) -> ModelSpec:
+def read_proved(path: Path, ask: Ask | None = None, *, lenient: bool = False) -> ModelSpec:
     """A saved model with the shapes and variables that its layers have, checked against what the file stores."""
-    spec = prove(read_model(path), ask, again=True)
+    spec = prove(read_model(path), ask, again=True, lenient=lenient)
     for layer_path, _, _, weight in variables(spec):
         stored = weight.source
         if not isinstance(stored, Stored):

@@ -1,0 +1,141 @@
+"""The same as the command line, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from surgery.errors import ExtraMissing
+from surgery.model.shapes import Built
+from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
+from surgery.planning import Plan, make_plan
+from surgery.planning.source import read_proved
+from surgery.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+    from surgery.execution.answers import KerasAnswers
+    from surgery.model.changes import Diff
+    from surgery.training.run import RunResult
+
+
+class KerasWhenAsked:
+    """The Keras side of planning; Keras is imported at the first question, and most plans ask none."""
+
+    def __init__(self, trust: Sequence[str] = ()) -> None:
+        self._trust = tuple(trust)
+        self._answers: KerasAnswers | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        return self._answers.notes if self._answers else []
+
+    def ask(self, layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:
+        return self._keras().ask(layer, inputs, call)
+
+    def materialize(self, recipe: Recipe) -> Path:
+        return self._keras().materialize(recipe)
+
+    def _keras(self) -> KerasAnswers:
+        if self._answers is None:
+            require_keras()
+            from surgery.execution.answers import KerasAnswers
+
+            self._answers = KerasAnswers(self._trust)
+        return self._answers
+
+
+def require_keras() -> None:
+    """Says which extra to install when Keras or its backend is not there.
+
+    Raises:
+        ExtraMissing: when either is missing.
+    """
+    missing = [name for name in ("keras",) if find_spec(name) is None]
+    if not any(find_spec(backend) for backend in ("tensorflow", "jax", "torch")):
+        missing.append("a Keras backend")
+    if missing:
+        raise ExtraMissing(
+            f"{' and '.join(missing)} is needed for this and is not installed",
+            expected="one of the extras tensorflow, cuda, jax",
+            fix="pip install 'keras-surgery[tensorflow]'",
+        )
+
+
+def plan(recipe: Recipe, *, trust: Sequence[str] = ()) -> Plan:
+    """What a recipe would do to its model.
+
+    Args:
+        recipe: A recipe from `load_recipe`.
+        trust: Modules outside Keras that may be imported.
+
+    Raises:
+        SurgeryError: one for each thing that cannot be, with its place in the recipe.
+    """
+    return make_plan(recipe, KerasWhenAsked(trust))
+
+
+def apply(plan: Plan, *, trust: Sequence[str] = ()) -> keras.Model:
+    """The Keras model after the plan's operations, not trained and not compiled.
+
+    Args:
+        plan: A plan from `plan`.
+        trust: Modules outside Keras that may be imported.
+    """
+    require_keras()
+    from surgery.execution.build import build
+
+    return build(plan, trust)
+
+
+def apply_to_file(plan: Plan, output: Path, *, trust: Sequence[str] = ()) -> None:
+    """Writes the model after the plan's operations, and checks the file against the plan before it is put in place.
+
+    Args:
+        plan: A plan from `plan`.
+        output: A path that ends in `.keras`.
+        trust: Modules outside Keras that may be imported.
+    """
+    from surgery.execution.commit import apply_to_file
+
+    apply_to_file(plan, output, trust)
+
+
+def run(recipe: Recipe, *, trust: Sequence[str] = (), output: str | Path | None = None) -> RunResult:
+    """The operations, the training stages, the evaluation, the outputs, the report.
+
+    Args:
+        recipe: A recipe from `load_recipe`.
+        trust: Modules outside Keras that may be imported.
+        output: Where to write the model, instead of the recipe's `outputs.model`.
+    """
+    return run_plan(plan(recipe, trust=trust), trust=trust, output=output)
+
+
+def run_plan(plan: Plan, *, trust: Sequence[str] = (), output: str | Path | None = None) -> RunResult:
+    """The same for a plan that is made already."""
+    require_keras()
+    from surgery.training.run import run
+
+    return run(plan, trust=tuple(trust), output=None if output is None else Path(output))
+
+
+def read_model(path: str | Path) -> ModelSpec:
+    """A saved Keras model as a value: `.keras` file or folder, `.h5` of Keras 1, 2 and 3. Keras is not imported.
+
+    Raises:
+        FileMissing, FileUnreadable, ModelUnsupported, ModelInvalid: when it is not one.
+    """
+    return read_proved(Path(path), lenient=True)
+
+
+def diff(old: str | Path, new: str | Path) -> Diff:
+    """What is different between two saved models: structure, config, trainability and weights, layer by layer."""
+    from surgery.model.archive import open_weights
+    from surgery.model.changes import diff as compare
+
+    with open_weights(Path(old)) as old_values, open_weights(Path(new)) as new_values:
+        return compare(read_model(old), read_model(new), old_values, new_values)

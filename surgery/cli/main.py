@@ -1,0 +1,73 @@
+"""The way in and the way out: every outcome has one exit status and, if it is no success, one message."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import click
+
+from surgery import cli
+from surgery.cli.app import app
+from surgery.errors import Errors, SurgeryError, render
+
+USAGE, BUG, INTERRUPTED = 2, 3, 130
+PARTS = {"app", "main", "options", "output", "project", "__main__"}
+"""Modules of this folder that are no commands."""
+
+
+def main() -> None:
+    """Runs one command and exits."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command.
+
+    Returns:
+        The exit status: 0 done, 1 the user's error, 2 usage, 3 our bug, 4 a difference or a failed gate, 5 the run
+        failed, 6 busy, 130 interrupted.
+    """
+    for module in pkgutil.iter_modules(cli.__path__):
+        if module.name not in PARTS:
+            importlib.import_module(f"{cli.__name__}.{module.name}")
+    try:
+        status = app(arguments, standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except SurgeryError as error:
+        print(render(error), file=sys.stderr)
+        return error.status if isinstance(error, Errors) else error.exit_status
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads our output has had enough; nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - whatever else it is, it is our bug
+        print(_bug(error, arguments), file=sys.stderr)
+        return BUG
+
+
+def _bug(error: Exception, arguments: list[str]) -> str:
+    """Writes the log to paste, and says where."""
+    from surgery.cli.output import version_lines
+
+    with tempfile.NamedTemporaryFile("w", prefix="surgery-bug-", suffix=".log", delete=False) as log:
+        print(*version_lines(), f"surgery {' '.join(arguments)}", sep="\n", file=log)
+        traceback.print_exception(error, file=log)
+    return (
+        f"error[bug]: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}\n"
+        f"  expected: nothing of the kind; this is a bug of surgery, not of your recipe\n"
+        f"  fix:      please report it with this file: {Path(log.name)}"
+    )

@@ -1,0 +1,26 @@
+"""What goes to the terminal."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("keras-surgery", "keras", "tensorflow", "jax", "h5py", "numpy", "pydantic", "ruamel.yaml")
+
+
+def print_json(document: Any) -> None:
+    """One document, keys in the order that a reader wants them."""
+    print(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
+
+
+def version_lines() -> list[str]:
+    """Python, the system and every package that matters, a line each."""
+    lines = [f"python {platform.python_version()} on {platform.platform()}"]
+    for package in PACKAGES:
+        try:
+            lines.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            lines.append(f"{package} not installed")
+    return lines

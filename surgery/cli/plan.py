@@ -1,0 +1,31 @@
+"""`surgery plan`."""
+
+from __future__ import annotations
+
+from surgery.cli.app import app
+from surgery.cli.options import Json, Markdown, RecipeFile, Set, Trust, overrides
+from surgery.cli.output import print_json
+from surgery.cli.project import trusted
+from surgery.errors import UsageError
+
+
+@app.command()
+def plan(
+    recipe: RecipeFile, json: Json = False, markdown: Markdown = False, set: Set = None, trust: Trust = None
+) -> None:
+    """Show what a recipe would do to its model: steps, weights, parameters. Nothing is built.
+
+    Example: `surgery plan recipes/quickstart/digits-0-to-9.yaml`
+    """
+    from surgery import api
+    from surgery.recipe import load_recipe
+    from surgery.reporting.plan_markdown import plan_markdown
+    from surgery.reporting.plan_text import plan_text
+
+    if json and markdown:
+        raise UsageError("--json and --markdown exclude each other", expected="one of them", fix="leave one out")
+    made = api.plan(load_recipe(recipe, overrides(set)), trust=trusted(recipe, trust))
+    if json:
+        print_json(made.to_json())
+    else:
+        print(plan_markdown(made) if markdown else plan_text(made))

@@ -1,0 +1,26 @@
+"""`surgery run`."""
+
+from __future__ import annotations
+
+from surgery.cli.app import app
+from surgery.cli.options import Output, RecipeFile, Set, Trust, overrides
+from surgery.cli.project import trusted
+
+
+@app.command()
+def run(recipe: RecipeFile, output: Output = None, set: Set = None, trust: Trust = None) -> None:
+    """Do all of a recipe: the operations, the training stages, the evaluation, the outputs, the report.
+
+    Example: `surgery run recipes/quickstart/digits-0-to-9.yaml --set epochs=3`
+    """
+    from surgery import api
+    from surgery.recipe import load_recipe
+    from surgery.reporting.plan_text import plan_text
+    from surgery.reporting.run_text import run_text
+
+    loaded = load_recipe(recipe, overrides(set))
+    granted = trusted(recipe, trust)
+    made = api.plan(loaded, trust=granted)
+    print(plan_text(made), flush=True)
+    result = api.run_plan(made, trust=granted, output=output)
+    print(f"\n{run_text(result)}")

@@ -1,0 +1,33 @@
+"""`surgery validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from surgery.cli.app import app
+from surgery.cli.options import Set, overrides
+from surgery.errors import SurgeryError, flatten, printable, raise_all
+
+
+@app.command()
+def validate(
+    recipes: Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="One or more recipes.")],
+    set: Set = None,
+) -> None:
+    """Find every error of recipes, without looking into the model.
+
+    Example: `surgery validate recipes/*/*.yaml`
+    """
+    from surgery.recipe import load_recipe
+
+    errors: list[SurgeryError] = []
+    for path in recipes:
+        try:
+            load_recipe(path, overrides(set))
+            print(f"{printable(str(path))}: ok")
+        except SurgeryError as error:
+            errors += flatten(error)
+    raise_all(errors)

@@ -1,0 +1,110 @@
+"""Writes a result where nothing can be lost: staged, read back, compared with the plan, then put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from surgery.errors import OutputRefused, PromiseBroken
+from surgery.execution.fill import LedgerValues
+from surgery.model.archive import open_weights, read_model, write_archive
+from surgery.model.config import to_config
+from surgery.model.prove import prove
+from surgery.model.spec import ModelSpec
+from surgery.model.weights import Stored
+from surgery.planning import Plan
+
+BLOCK = 1 << 20
+"""Elements that are compared at a time."""
+
+
+class Values(Protocol):
+    """Variables by (layer path, key)."""
+
+    def __getitem__(self, name: tuple[str, str]) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]: ...
+
+
+def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = ()) -> None:
+    """Writes the model after the plan's operations.
+
+    Keras is imported only for the initial values of new layers; what is kept goes from file to file.
+
+    Raises:
+        OutputRefused: when the output would replace the source.
+        PromiseBroken: when the written file is not what was planned; nothing is put in place then.
+    """
+    refuse_input(plan, output)
+    with open_weights(plan.source.path) as source:
+        values = LedgerValues(plan.spec, source, plan.recipe.seed, trust)
+        write_result(plan, plan.spec, values, output, trained=())
+
+
+def write_result(plan: Plan, spec: ModelSpec, values: Values, output: Path, trained: Collection[str]) -> None:
+    """Writes a model and checks the file against the plan before it is put in place.
+
+    Args:
+        plan: The plan.
+        spec: The model as it is to be written: the plan's, with the flags of the last stage.
+        values: The values to write.
+        output: The file.
+        trained: The paths of the layers that training may have changed; of all others every kept variable must be
+            bit-identical to the source's.
+    """
+    refuse_input(plan, output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_archive(output, spec, values, verify=partial(verify, plan=plan, spec=spec, trained=trained))
+
+
+def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) -> None:
+    """Reads a written model back and compares it with the plan.
+
+    Raises:
+        PromiseBroken: at the first thing that is not as planned.
+    """
+    written = prove(read_model(path), again=True, lenient=True)
+    if to_config(written)["config"] != to_config(spec)["config"]:
+        raise PromiseBroken("the written model has another structure than the plan")
+    if (written.parameters, written.trainable_parameters) != (spec.parameters, spec.trainable_parameters):
+        raise PromiseBroken(f"the written model has {written.parameters} parameters; the plan has {spec.parameters}")
+    with open_weights(path) as new, open_weights(plan.source.path) as old:
+        for layer_path, layer in spec.walk():
+            for weight in layer.weights:
+                stored = weight.source
+                if isinstance(stored, Stored) and layer_path not in trained:
+                    if not is_bit_identical(new[layer_path, weight.key], old[stored.path, stored.key]):
+                        raise PromiseBroken(f"the {weight.name} of '{layer_path}' should be kept and is another")
+
+
+def refuse_input(plan: Plan, output: Path) -> None:
+    """Refuses to write over what is read."""
+    inputs = [plan.source.path, plan.recipe.path]
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise OutputRefused(
+                f"the output '{output}' is what the recipe reads",
+                expected="a file of its own; the source is never touched",
+                fix="choose another path in outputs: model, or with -o",
+            )
+    if output.suffix != ".keras":
+        raise OutputRefused(
+            f"the output '{output}' would be no Keras 3 file",
+            expected="a path that ends in .keras",
+            fix=f"write {output.with_suffix('.keras').name}",
+        )
+
+
+def is_bit_identical(
+    a: np.ndarray[tuple[int, ...], np.dtype[np.generic]], b: np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+) -> bool:
+    """Whether two arrays hold the same bits, block by block; NaN equals NaN."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    flat_a, flat_b = a.reshape(-1), b.reshape(-1)
+    return all(
+        flat_a[start : start + BLOCK].tobytes() == flat_b[start : start + BLOCK].tobytes()
+        for start in range(0, flat_a.size, BLOCK)
+    )

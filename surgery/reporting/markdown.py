@@ -1,0 +1,37 @@
+"""Pieces of Markdown that GitHub renders. Whatever comes from a model or a recipe is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from surgery.errors import printable
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&@:])")
+
+
+def escape(text: str) -> str:
+    """Text that renders as itself: no markup, no mention, no link, no HTML, no new line."""
+    return (
+        _SPECIAL.sub(r"\\\1", printable(text)).replace("\\@", "@\u200b").replace("\\<", "&lt;").replace("\\>", "&gt;")
+    )
+
+
+def code(text: str) -> str:
+    """Text as inline code, whatever backticks it holds, and safe in a table."""
+    plain = printable(text).replace("|", "\\|")
+    longest = max((len(run) for run in re.findall("`+", plain)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if plain.startswith("`") or plain.endswith("`") else ""
+    return f"{fence}{pad}{plain}{pad}{fence}"
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def folded(summary: str, body: str) -> str:
+    """A `<details>` block."""
+    return f"<details><summary>{escape(summary)}</summary>\n\n{body}\n\n</details>"

@@ -1,0 +1,86 @@
+"""What a plan says of each step, in the words of both its text and its Markdown form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from surgery.model.edits import AddLayer, CarryWeights, Edit, FreshWeights, RemoveLayer, RenameLayer, UpdateConfig
+from surgery.model.spec import LayerSpec, join_path
+from surgery.planning import LedgerLine, Plan, Step
+
+# Arguments that tell a reader what a new layer is, where they are not at their default.
+TELLING = (
+    *("units", "filters", "kernel_size", "strides", "padding", "pool_size", "rate", "target_shape"),
+    *("input_dim", "output_dim", "num_heads", "key_dim", "axis", "activation"),
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One change: `+` added, `-` removed, `~` changed, and what."""
+
+    sign: str
+    path: str
+    text: str
+
+
+def marks(step: Step) -> list[Mark]:
+    """The changes of a step that a reader looks for; rewiring follows from them and is left out."""
+    found = [mark for edit in step.edits for mark in _marks(edit)]
+    return sorted(found, key=lambda mark: mark.sign == "+")
+
+
+def _marks(edit: Edit) -> Iterator[Mark]:
+    match edit:
+        case AddLayer(inside, layer):
+            yield Mark("+", join_path(inside, layer.name), layer_text(layer))
+        case RemoveLayer(path):
+            yield Mark("-", path, "")
+        case UpdateConfig(path, changes):
+            yield Mark("~", path, ", ".join(f"{key}: {_value(value)}" for key, value in changes.items()))
+        case RenameLayer(path, name):
+            yield Mark("~", path, f"renamed to {name}")
+        case FreshWeights(path):
+            yield Mark("~", path, "fresh weights")
+        case CarryWeights(path, _, policy) if policy is not None:
+            yield Mark("~", path, f"weights: {policy}")
+
+
+def layer_text(layer: LayerSpec) -> str:
+    """`Dense(units=10, activation=softmax)`."""
+    values = {key: layer.config[key] for key in TELLING if key in layer.config}
+    told = [f"{key}={_value(value)}" for key, value in values.items() if value not in (None, "linear", "valid", -1)]
+    return f"{layer.class_name}({', '.join(told)})"
+
+
+def ledger_summary(plan: Plan) -> tuple[list[tuple[int, str]], list[LedgerLine]]:
+    """How many variables are kept, and every line that says something else."""
+    kept = Counter(line.source for line in plan.ledger if line.is_kept)
+    return [(number, source) for source, number in kept.items()], [line for line in plan.ledger if not line.is_kept]
+
+
+def totals(plan: Plan) -> Mapping[str, tuple[int, int]]:
+    """Before and after: layers, parameters, trainable parameters."""
+    before, after = plan.source.spec, plan.spec
+    return {
+        "layers": (len(before.listed), len(after.listed)),
+        "parameters": (before.parameters, after.parameters),
+        "trainable parameters": (before.trainable_parameters, after.trainable_parameters),
+    }
+
+
+def _value(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case None:
+            return "null"
+        case list():
+            return f"({', '.join(_value(item) for item in value)})"
+        case Mapping():
+            return str(value.get("class_name", "{...}"))
+        case _:
+            return str(value)

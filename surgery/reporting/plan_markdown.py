@@ -1,0 +1,45 @@
+"""A plan as Markdown that GitHub renders: totals first, details folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from surgery.planning import Plan, Step
+from surgery.reporting.markdown import code, escape, folded, markdown_table
+from surgery.reporting.plan_lines import ledger_summary, marks, totals
+from surgery.reporting.table import change, count, shape
+
+
+def plan_markdown(plan: Plan) -> str:
+    """The whole plan for a pull request."""
+    kept, others = ledger_summary(plan)
+    number = sum(number for number, _ in kept)
+    parts = [
+        f"### Plan of {escape(plan.recipe.name)}",
+        f"From {code(plan.source.described)}.",
+        markdown_table(("", "before -> after"), [(w, change(b, a)) for w, (b, a) in totals(plan).items()]),
+        "\n".join(_step(step) for step in plan.steps) or "No operations: the network stays as it is.",
+        f"**Weights**: {count(number)} variables kept, bit for bit; {count(len(others))} not.",
+    ]
+    if others:
+        rows = [
+            (code(line.path), escape(line.variable), shape(list(line.shape)), escape(line.source)) for line in others
+        ]
+        parts.append(folded(f"{len(others)} variables", markdown_table(("layer", "variable", "shape", "source"), rows)))
+    if plan.stages:
+        rows = [(escape(s.name), _names(s.steps), count(s.spec.trainable_parameters)) for s in plan.stages]
+        parts.append(markdown_table(("stage", "begins with", "trains parameters"), rows))
+    parts += [f"> {escape(note)}" for note in plan.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def _step(step: Step) -> str:
+    lines = [f"- **{step.op}** (line {step.line}): {len(step.layers)} layers"]
+    lines += [f"  - {mark.sign} {code(mark.path)} {escape(mark.text)}".rstrip() for mark in marks(step)[:20]]
+    hidden = len(marks(step)) - 20
+    return "\n".join([*lines, *([f"  - and {hidden} more"] if hidden > 0 else [])])
+
+
+def _names(steps: Iterable[Step]) -> str:
+    found: Sequence[str] = [f"{step.op} {len(step.layers)} layers" for step in steps]
+    return ", ".join(found) or "-"
