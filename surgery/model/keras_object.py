@@ -6,13 +6,18 @@ one's own is `package.module>Class: {...}`; what it takes is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic.json_schema import CoreRef, GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError, core_schema
+
+from surgery.model import catalogue
+from surgery.model.checking import NOUNS, Problem, check_object, check_own_keys
+from surgery.model.configured import serialized_object
+from surgery.model.object_schema import OF_THE_RECIPE, object_schema
 
 
 @dataclass(frozen=True)
@@ -39,22 +44,69 @@ class KerasObject:
         """The object's own name, where the recipe gives one."""
         return self.config.get("name")
 
+    @property
+    def key(self) -> str:
+        """The key of the one-key map: the class, with its module where it is not Keras' own."""
+        return f"{self.custom_module}>{self.class_name}" if self.custom_module else self.class_name
+
+    @classmethod
+    def problems(cls, value: Any) -> Iterator[Problem]:
+        """Every mistake of a value of a recipe."""
+        return check_object(cls.kind, value)
+
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """The object that a value of a recipe stands for."""
+        """The object that a value of a recipe stands for; `ValidationError` with every mistake of it."""
         if isinstance(value, cls):
             return value
-        (key, config), = value.items()
+        if found := list(cls.problems(value)):
+            raise ValidationError.from_exception_data(cls.__name__, [_detail(problem, value) for problem in found])
+        if isinstance(value, str):
+            return cls._named(value)
+        ((key, config),) = value.items()
         module, _, class_name = key.rpartition(">")
-        return cls(class_name, dict(config or {}), module or None)
+        return cls._made(class_name if module else own_name(cls.kind, key), dict(config or {}), module or None)
+
+    @classmethod
+    def _named(cls, name: str) -> Self:
+        return cls(name, plain=True)
+
+    @classmethod
+    def _made(cls, class_name: str, config: dict[str, Any], module: str | None) -> Self:
+        return cls(class_name, config, module)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(cls.parse, ref=cls.__name__)
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(written)
+        )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"type": "object", "minProperties": 1, "maxProperties": 1}
+        # Not the bare reference: pydantic would put the whole definition in its place, at every use.
+        return {"allOf": [_reference(handler.generate_json_schema, cls.kind)]}  # type: ignore[attr-defined]
+
+
+def _detail(problem: Problem, value: Any) -> InitErrorDetails:
+    context = {"at": problem.at, "mark": problem.mark, "expected": problem.expected, "fix": problem.fix}
+    known = {key: item for key, item in context.items() if item is not None}
+    return {"type": PydanticCustomError(problem.code, problem.what, known), "input": value}
+
+
+def _reference(generator: GenerateJsonSchema, kind: str) -> JsonSchemaValue:
+    """The reference to `#/$defs/KerasLayer` and the like; the definition is made once in a schema."""
+    title = DEFINITIONS[kind]
+    name, reference = generator.get_cache_defs_ref_schema(CoreRef(title))
+    if name not in generator.definitions:
+        generator.definitions[name] = {}
+        generator.definitions[name] = object_schema(kind, lambda other: _reference(generator, other))
+    return reference
+
+
+DEFINITIONS = {kind: f"Keras{noun.title().replace(' ', '')}" for kind, noun in NOUNS.items()} | {
+    "activations": "KerasActivation"
+}
+"""Names of the definitions in a JSON Schema."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +121,22 @@ class LayerObject(KerasObject):
     """Start from the config of the layer that it replaces."""
 
     @classmethod
-    def parse(cls, value: Any) -> Self:
-        if isinstance(value, cls):
-            return value
-        layer = super().parse(value)
-        config = dict(layer.config)
+    def problems(cls, value: Any) -> Iterator[Problem]:
+        own, partial = {}, False
+        if isinstance(value, Mapping) and len(value) == 1:
+            ((key, config),) = value.items()
+            if isinstance(config, Mapping):
+                own = {name: config[name] for name in OF_THE_RECIPE if name in config}
+                value = {key: {name: item for name, item in config.items() if name not in own}}
+                yield from check_own_keys(key, own)
+                partial = own.get("inherit") is True
+        yield from check_object(cls.kind, value, partial=partial)
+
+    @classmethod
+    def _made(cls, class_name: str, config: dict[str, Any], module: str | None) -> Self:
         inputs, inherit = config.pop("inputs", None), config.pop("inherit", False)
         names = (inputs,) if isinstance(inputs, str) else inputs
-        return cls(
-            layer.class_name,
-            config,
-            layer.custom_module,
-            inputs=None if names is None else tuple(names),
-            inherit=inherit,
-        )
+        return cls(class_name, config, module, inputs=None if names is None else tuple(names), inherit=inherit)
 
 
 @dataclass(frozen=True)
@@ -115,9 +169,13 @@ class ScheduleObject(KerasObject):
 
 @dataclass(frozen=True)
 class OptimizerObject(KerasObject):
-    """An optimizer: `{Adam: {learning_rate: 0.001}}` or `adam`."""
+    """An optimizer: `{Adam: {learning_rate: 0.001}}` or `adam`, which is the same as `{Adam: {}}`."""
 
     kind = "optimizers"
+
+    @classmethod
+    def _named(cls, name: str) -> Self:
+        return cls(catalogue.bare_names(cls.kind)[name.lower()])
 
 
 @dataclass(frozen=True)
@@ -141,16 +199,37 @@ class CallbackObject(KerasObject):
     kind = "callbacks"
 
 
+Object = TypeVar("Object", bound=KerasObject)
+
+
+def own_name(kind: str, name: str) -> str:
+    """The class's own name, where an alias was written: `MaxPool2D` is `MaxPooling2D`."""
+    known = catalogue.find(kind, name)
+    return known.name if known else name
+
+
+def written(value: KerasObject) -> Any:
+    """The object as a recipe writes it."""
+    if value.plain:
+        return value.class_name
+    config = dict(value.config)
+    if isinstance(value, LayerObject):
+        config |= {"inputs": list(value.inputs)} if value.inputs is not None else {}
+        config |= {"inherit": True} if value.inherit else {}
+    return {value.key: config}
+
+
 def serialized(value: KerasObject) -> dict[str, Any] | str:
-    """The object as Keras writes it into a saved model; a bare name stays a string.
+    """The object as Keras writes it into a saved model, with its whole config; a bare name stays a string.
 
     A layer that has no name gets none: the planner gives it one.
     """
     if value.plain:
         return value.class_name
-    return {
-        "module": value.custom_module or f"keras.{value.kind}",
-        "class_name": value.class_name,
-        "config": dict(value.config),
-        "registered_name": value.class_name if value.is_custom else None,
-    }
+    return serialized_object(value.kind, value.key, value.config)
+
+
+def from_serialized(kind: type[Object], value: Mapping[str, Any]) -> Object:
+    """The object behind Keras' serialised form."""
+    module, class_name = value.get("module") or "", value["class_name"]
+    return kind(class_name, value.get("config", {}), None if module.startswith("keras") else module)
