@@ -1,0 +1,210 @@
+"""Which classes a config may name: an allowlist of (module, class), because every denylist has lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Any
+
+from surgery.model.scan.json import joined, nodes
+from surgery.model.scan.rule import Found, rule, shown
+
+FAMILY = "classes"
+
+VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__slice__", "__ellipsis__"}
+"""Plain values that Keras writes as if they were objects. `values.py` looks at their content."""
+
+KERAS = ("keras", "builtins")
+FOREIGN_MODELS = {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowlist:
+    """The generated list; `python -m surgery.execution.allowlist` prints it from Keras."""
+
+    keras: str
+    classes: Mapping[str, frozenset[str]]
+    legacy: frozenset[str]
+    functions: frozenset[str]
+
+    def holds(self, module: object, name: object) -> bool:
+        """Whether Keras' own class of that name is harmless. Without a module, as in HDF5 files, the name decides."""
+        if module is None:
+            return name in self.legacy
+        return isinstance(module, str) and name in self.classes.get(module, ())
+
+
+@cache
+def allowlist() -> Allowlist:
+    data = json.loads(files("surgery.model.scan").joinpath("allowlist.json").read_text(encoding="utf-8"))
+    classes = {module: frozenset(names) for module, names in data["classes"].items()}
+    return Allowlist(data["keras"], classes, frozenset(data["legacy"]), frozenset(data["functions"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A JSON object with a `class_name`, at its JSON path: what Keras would make an instance of."""
+
+    path: str
+    data: Mapping[str, Any]
+
+    @property
+    def name(self) -> Any:
+        return self.data["class_name"]
+
+    @property
+    def module(self) -> Any:
+        return self.data.get("module")
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        config = self.data.get("config")
+        return config if isinstance(config, dict) else {}
+
+    @property
+    def is_function(self) -> bool:
+        return bool(self.name == "function")
+
+    def __str__(self) -> str:
+        return shown(f"{self.module}.{self.name}" if self.module is not None else self.name)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The config of a model, with every object in it, and the modules that the user trusts."""
+
+    value: Any
+    trust: tuple[str, ...] = ()
+    compiled: str = "$.compile_config."
+    """Paths below this one say how the model was compiled."""
+
+    @cached_property
+    def objects(self) -> tuple[Object, ...]:
+        return tuple(Object(path, node) for path, node in self.nodes if isinstance(node, dict) and "class_name" in node)
+
+    @cached_property
+    def nodes(self) -> tuple[tuple[str, Any], ...]:
+        return tuple(nodes(self.value))
+
+    def trusts(self, found: Object) -> bool:
+        """A trusted module grants its classes. Of Keras only an exact `module.Class` can be granted, never a module."""
+        module, name = found.module, found.data.get("config") if found.is_function else found.name
+        if module is None and isinstance(name, str) and ">" in name:
+            module, name = name.split(">", 1)
+        if not isinstance(module, str) or not isinstance(name, str):
+            return False
+        inside = any(module == entry or module.startswith(f"{entry}.") for entry in self.trust)
+        return f"{module}.{name}" in self.trust or (inside and module.split(".")[0] not in KERAS)
+
+    @cached_property
+    def doubtful(self) -> tuple[Object, ...]:
+        """Objects that neither the list nor the user allows."""
+        known = allowlist()
+        return tuple(
+            found
+            for found in self.objects
+            if isinstance(found.name, str)
+            and found.name not in VALUES
+            and not known.holds(found.module, found.name)
+            and not self.trusts(found)
+            and not self._is_compiled_function(found)
+        )
+
+    def _is_compiled_function(self, found: Object) -> bool:
+        """A loss or metric that was given to `compile` as Keras' own function. Models are loaded without being compiled, so
+        nothing looks at the reference."""
+        return (
+            found.is_function
+            and found.path.startswith(self.compiled)
+            and found.module == "builtins"
+            and found.data.get("config") in allowlist().functions
+        )
+
+
+def _place(found: Object, key: str = "class_name") -> str:
+    return joined(found.path, key)
+
+
+def _doubtful(config: Config, names: set[str]) -> Iterator[Object]:
+    return (found for found in config.doubtful if found.name in names)
+
+
+@rule("class-name-odd", FAMILY)
+def odd_class_name(config: Config) -> Found:
+    """A `class_name` or `module` that is no string."""
+    for found in config.objects:
+        if not isinstance(found.name, str) or not isinstance(found.module, str | None):
+            yield _place(found), "the class or its module is not a string"
+
+
+@rule("class-lambda", FAMILY)
+def lambda_layer(config: Config) -> Found:
+    """A Lambda layer or a serialized lambda: code that the file carries and that runs when the model is loaded or called
+    (CVE-2024-3660, CVE-2025-9905, CVE-2025-9906)."""
+    for found in _doubtful(config, {"Lambda", "__lambda__"}):
+        yield _place(found), f"{found} carries code"
+
+
+@rule("class-function", FAMILY)
+def function_reference(config: Config) -> Found:
+    """A reference to a function by name. Through one, a file can call whatever Keras or an installed package exports, such as
+    `keras.utils.get_file` (CVE-2025-1550, CVE-2025-8747). Grant it with `--trust` if you know it."""
+    for found in config.doubtful:
+        if found.is_function:
+            yield _place(found, "config"), f"the function {shown(found.data.get('config'))} of {shown(found.module)}"
+
+
+@rule("class-foreign-model", FAMILY)
+def foreign_model(config: Config) -> Found:
+    """A layer that loads a model of another kind: TFSMLayer a SavedModel from a path (CVE-2026-1462), TorchModuleWrapper a
+    pickle (CVE-2025-49655), JaxLayer and FlaxLayer functions."""
+    for found in _doubtful(config, FOREIGN_MODELS):
+        yield _place(found), f"{found} loads code or another file"
+
+
+@rule("class-control-flow", FAMILY)
+def control_flow(config: Config) -> Found:
+    """An operation that calls functions (`Switch`, `Cond`, `Map`, `Scan`, `WhileLoop` ...). An unconnected Switch runs any
+    exported function during load and leaves no trace in the model."""
+    for found in config.doubtful:
+        if isinstance(found.module, str) and found.module.startswith(("keras.src.ops.core", "keras.ops")):
+            yield _place(found), f"{found} calls functions"
+
+
+@rule("class-type-spec", FAMILY)
+def type_spec(config: Config) -> Found:
+    """A serialized TensorFlow type, whose class is looked up by name and called. Functional and Sequential models have none."""
+    for found in _doubtful(config, {"__typespec__"}):
+        yield _place(found), "a serialized type"
+
+
+@rule("class-custom", FAMILY)
+def custom_class(config: Config) -> Found:
+    """A class or function from outside Keras. To make it, its package must be imported: grant that with `--trust MODULE` or in
+    `[tool.surgery] trust`, after reading the package."""
+    for found in config.doubtful:
+        module = found.module if isinstance(found.module, str) else ""
+        named = found.module is None and isinstance(found.name, str) and ">" in found.name
+        if named or (module and module.split(".")[0] not in KERAS):
+            yield _place(found, "module" if module else "class_name"), f"{found} is not Keras' own"
+
+
+@rule("class-not-allowed", FAMILY)
+def not_allowed(config: Config) -> Found:
+    """A name that is not on the list of harmless Keras classes: unknown to Keras, or with effects when it is made (a callback,
+    a dataset, a utility)."""
+    for found in config.doubtful:
+        yield _place(found), f"{found} is not a class that a model needs"
+
+
+@rule("class-registered-name", FAMILY)
+def registered_name(config: Config) -> Found:
+    """An object that looks like a Keras class and asks for another one under `registered_name`, which Keras would take first."""
+    for found in config.objects:
+        name = found.data.get("registered_name")
+        is_trusted = isinstance(name, str) and name.split(">")[0] in config.trust
+        if name not in (None, found.name) and allowlist().holds(found.module, found.name) and not is_trusted:
+            yield _place(found, "registered_name"), f"{found} wants to be {shown(name)}"

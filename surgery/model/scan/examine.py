@@ -1,0 +1,121 @@
+"""Looks at an open model file with every rule, stage by stage. Reads no weights and opens nothing by name."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from surgery.model.scan import limits
+from surgery.model.scan.classes import Config
+from surgery.model.scan.folder import Folder, list_folder
+from surgery.model.scan.hdf5_walk import SIGNATURE, Description, describe
+from surgery.model.scan.json import JsonText
+from surgery.model.scan.rule import judge
+from surgery.model.scan.shapes import Model
+from surgery.model.scan.verdict import Finding, Status
+from surgery.model.scan.zip import CONFIG, METADATA, WEIGHTS, Archive, View
+
+NO_MODEL = "file-not-a-model"
+
+
+@dataclass
+class Parts:
+    """What a model file consists of, however it is packed."""
+
+    kind: str
+    texts: dict[str, JsonText] = field(default_factory=dict)
+    weights: View | None = None
+    inflated: bytes | None = None
+    """Weights that were compressed."""
+    findings: list[Finding] = field(default_factory=list)
+
+
+def opened(descriptor: int) -> Parts:
+    """The parts of an open file or folder. Whatever must be opened for them is open afterwards."""
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        return _folder_parts(list_folder(descriptor))
+    view = View(descriptor, 0, status.st_size)
+    start = view.read(0, len(SIGNATURE))
+    if start.startswith(b"PK"):
+        return _zip_parts(Archive(view))
+    if start == SIGNATURE:
+        return Parts("hdf5", weights=view)
+    message = "the file is neither a zip archive nor HDF5" if status.st_size else "the file is empty"
+    return Parts("unknown", findings=[Finding(NO_MODEL, Status.UNCHECKED, message)])
+
+
+def examine(parts: Parts, trust: tuple[str, ...]) -> list[Finding]:
+    """Everything that the rules have against a model. A stage that fails ends the scan: what follows would trust it."""
+    findings = list(parts.findings)
+    if findings:
+        return findings
+    weights = _described(parts)
+    texts = dict(parts.texts)
+    findings += judge("hdf5", weights, "" if parts.kind == "hdf5" else WEIGHTS) if weights else []
+    for name, data in weights.texts.items() if weights else ():
+        texts[name] = JsonText(data, len(data))
+    for name, text in texts.items():
+        found = judge("json", text, name)
+        findings += found or _config_findings(name, text, trust, weights)
+    return findings
+
+
+def _config_findings(
+    name: str, text: JsonText, trust: tuple[str, ...], weights: Description | None
+) -> Iterator[Finding]:
+    if name == METADATA:
+        return
+    config = Config(text.value, trust, compiled="$." if name == "training_config" else "$.compile_config.")
+    for family in ("classes", "values", "graph"):
+        yield from specific(judge(family, config, name))
+    if weights and name != "training_config":
+        yield from judge("shapes", Model(config, weights), name)
+
+
+def specific(findings: list[Finding]) -> list[Finding]:
+    """Without the general word where a more exact one was found for the same object."""
+    exact = {finding.place.rpartition(".")[0] for finding in findings if finding.code != "class-not-allowed"}
+    return [f for f in findings if f.code != "class-not-allowed" or f.place.rpartition(".")[0] not in exact]
+
+
+def _described(parts: Parts) -> Description | None:
+    if parts.inflated is not None:
+        return describe(View(-1, 0, len(parts.inflated)), io.BytesIO(parts.inflated))
+    return describe(parts.weights) if parts.weights else None
+
+
+def _folder_parts(folder: Folder) -> Parts:
+    parts = Parts("folder", findings=judge("folder", folder))
+    views = {name: View(fd, 0, os.fstat(fd).st_size) for name, fd in folder.opened.items()}
+    parts.weights = views.pop(WEIGHTS, None)
+    parts.texts = {name: _text(view.size, view_reader(view)) for name, view in views.items()}
+    return parts
+
+
+def view_reader(view: View) -> Callable[[], bytes | None]:
+    return lambda: view.read(0, view.size)
+
+
+def _zip_parts(archive: Archive) -> Parts:
+    parts = Parts("zip", findings=judge("zip", archive))
+    if parts.findings:
+        return parts
+    for name in (CONFIG, METADATA):
+        member = archive.find(name)
+        if member:
+            parts.texts[name] = _text(member.file_size, lambda name=name: archive.read(name, limits.JSON_BYTES))  # type: ignore[misc]
+    weights = archive.find(WEIGHTS)
+    if weights and weights.compress_type == zipfile.ZIP_STORED:
+        parts.weights = archive.data_of(WEIGHTS)
+    elif weights:
+        parts.inflated = archive.read(WEIGHTS, limits.COMPRESSED_WEIGHTS_BYTES) or b""
+    return parts
+
+
+def _text(size: int, read: Callable[[], bytes | None]) -> JsonText:
+    return JsonText(read() if size <= limits.JSON_BYTES else None, size)

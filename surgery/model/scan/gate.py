@@ -1,0 +1,164 @@
+"""From a path to a verdict, and from a verdict to a use: the only way that commands come by a model file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from surgery.errors import FileMissing, FileUnreadable, ModelUnsafe
+from surgery.model.scan.folder import identity_of, list_folder
+from surgery.model.scan.process import OUTCOMES, ask
+from surgery.model.scan.verdict import Finding, Identity, Status, Verdict
+
+Trust = tuple[str, ...]
+Identities = tuple[tuple[str, Identity], ...]
+
+SPECIAL = "file-special"
+EXTENSION = "file-extension"
+
+FILE_CODES = {
+    SPECIAL: "The path is a pipe, a socket or a device. Opening one can wait for ever, so it is refused before it is opened.",
+    EXTENSION: "The file's name says another format than its content, so that programs would read it in different ways.",
+    "file-not-a-model": "The file is neither a zip archive, nor HDF5, nor a folder: no model that surgery reads.",
+    "file-changed": "The file was written to or replaced between its scan and the end of its use.",
+}
+
+_KINDS = {".keras": ("zip", "folder"), ".h5": ("hdf5",), ".hdf5": ("hdf5",)}
+
+
+def scan(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> Verdict:
+    """Scans a model file or folder: `.keras`, `.h5`, `.hdf5` of Keras 1 to 3, or weights alone.
+
+    Args:
+        path: The file. A symbolic link to it is followed; links inside a folder are not.
+        trust: Modules whose classes may be in the model, as `--trust` names them.
+
+    Returns:
+        The verdict, always: a hostile or broken file raises nothing.
+
+    Raises:
+        FileMissing: There is no such file.
+        FileUnreadable: It may not be read.
+    """
+    name = os.fspath(path)
+    mode = _status(name).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        return Verdict(name, "unknown", (Finding(SPECIAL, Status.REFUSED, "the path is a pipe, a socket or a device"),))
+    descriptor = _open(name)
+    try:
+        before = _identities(descriptor)
+        kind, findings = ask(descriptor, trust)
+        after = _identities(descriptor)
+    finally:
+        os.close(descriptor)
+    if before != after:
+        findings = (*findings, Finding("file-changed", Status.UNCHECKED, "the file changed while it was scanned"))
+    return Verdict(name, kind, (*_extension(name, kind), *findings), before)
+
+
+@contextmanager
+def checked(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Scans a model file for the time of its use: `with checked(path) as path: read_model(path)`.
+
+    The scan is made once for the same file, however often it is used. At the end the file must still be the one that was
+    scanned, so what was read from it may be believed.
+
+    Raises:
+        ModelUnsafe: The scan does not accept the file, or the file changed meanwhile.
+    """
+    verdict = require_safe(path, trust)
+    yield Path(path)
+    if _now(os.fspath(path)) != verdict.identity:
+        raise ModelUnsafe(
+            f"{os.fspath(path)} changed while it was read",
+            expected="the file that was scanned",
+            fix="run the command again once nothing writes to the file",
+        )
+
+
+def require_safe(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> Verdict:
+    """The verdict on an accepted file.
+
+    Raises:
+        ModelUnsafe: The scan refuses the file or could not check it.
+    """
+    name = os.fspath(path)
+    verdict = _remembered(name, tuple(trust), _now(name))
+    if not verdict.is_accepted:
+        raise refusal(verdict)
+    return verdict
+
+
+def refusal(verdict: Verdict) -> ModelUnsafe:
+    """The error for a file that is not accepted: its first finding, and how many more there are."""
+    first = verdict.findings[0]
+    more = f", and {len(verdict.findings) - 1} more" if len(verdict.findings) > 1 else ""
+    word = "refused" if verdict.status is Status.REFUSED else "could not be checked"
+    custom = any(finding.code in ("class-custom", "class-function") for finding in verdict.findings)
+    trust = "; or grant its package with --trust, after reading it" if custom else ""
+    return ModelUnsafe(
+        f"{verdict.path} was {word}: {first}{more}",
+        expected="a model that runs no code and reads no other file when it is loaded",
+        fix=f"see every finding: surgery scan {verdict.path}{trust}",
+    )
+
+
+def catalogue() -> Mapping[str, str]:
+    """Every code that a finding can have, with its explanation."""
+    from surgery.model.scan import examine  # noqa: F401  its families register their rules
+    from surgery.model.scan.rule import RULES
+
+    return {**{rule.code: rule.explanation for rule in RULES}, **FILE_CODES, **OUTCOMES}
+
+
+@cache
+def _remembered(name: str, trust: Trust, identities: Identities) -> Verdict:
+    return scan(name, trust)
+
+
+def _now(name: str) -> Identities:
+    """The identity of the file that has the name now; a special file has none and is never opened."""
+    if not stat.S_ISDIR(_status(name).st_mode):
+        return (("", identity_of(_status(name))),)
+    descriptor = _open(name)
+    try:
+        return _identities(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _status(name: str) -> os.stat_result:
+    try:
+        return Path(name).stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileMissing(f"there is no file {name}") from error
+    except (OSError, ValueError) as error:
+        raise FileUnreadable(f"{name!r} cannot be looked at: {error}") from error
+
+
+def _open(name: str) -> int:
+    try:
+        return os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise FileUnreadable(f"{name} cannot be opened: {error.strerror}") from error
+
+
+def _identities(descriptor: int) -> Identities:
+    status = os.fstat(descriptor)
+    if not stat.S_ISDIR(status.st_mode):
+        return (("", identity_of(status)),)
+    folder = list_folder(descriptor)
+    for opened in folder.opened.values():
+        os.close(opened)
+    return tuple((item.path, item.identity) for item in folder.items)
+
+
+def _extension(name: str, kind: str) -> tuple[Finding, ...]:
+    kinds = _KINDS.get(Path(name).suffix.lower())
+    if kinds is None or kind in (*kinds, "unknown"):
+        return ()
+    return (Finding(EXTENSION, Status.REFUSED, f"the file is named as {Path(name).suffix} and holds {kind}"),)

@@ -1,0 +1,62 @@
+"""A rule: a code, what it says to the user, and a function that looks at one subject and yields what it found.
+
+Rules are data in one list. Deleting any of them makes a test fail (`tests/model/scan/each_rule_matters.py`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from surgery.model.scan.limits import FINDINGS_PER_RULE, TEXT_CHARACTERS
+from surgery.model.scan.verdict import Finding, Status
+
+Found = Iterator[tuple[str, str]]
+"""`(place, message)` for each offence."""
+
+Check = TypeVar("Check", bound=Callable[[Any], Found])
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One reason to refuse a file. `explanation` is its entry in the error catalogue."""
+
+    code: str
+    family: str
+    status: Status
+    explanation: str
+    check: Callable[[Any], Found]
+
+
+RULES: list[Rule] = []
+
+
+def rule(code: str, family: str, status: Status = Status.REFUSED) -> Callable[[Check], Check]:
+    """Registers the decorated function; its docstring is the explanation."""
+
+    def register(check: Check) -> Check:
+        RULES.append(Rule(code, family, status, inspect.cleandoc(check.__doc__ or ""), check))
+        return check
+
+    return register
+
+
+def judge(family: str, subject: object, member: str = "") -> list[Finding]:
+    """What the rules of a family find in a subject."""
+    return [
+        Finding(rule.code, rule.status, shown(message), shown(member), shown(place))
+        for rule in RULES
+        if rule.family == family
+        for place, message in islice(rule.check(subject), FINDINGS_PER_RULE)
+    ]
+
+
+def shown(value: object) -> str:
+    """A value of a hostile file as one short line that a terminal, a log and UTF-8 can carry."""
+    text = str(value)
+    if len(text) > TEXT_CHARACTERS:
+        text = f"{text[:TEXT_CHARACTERS]}..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
