@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -178,8 +179,6 @@ def map_block(descriptor: int, start: int, block: Block) -> NDArray[Any]:
         start: Where the HDF5 file begins in it.
         block: The dataset.
     """
-    import mmap
-
     import numpy as np
 
     if block.offset is None:
@@ -190,8 +189,21 @@ def map_block(descriptor: int, start: int, block: Block) -> NDArray[Any]:
     begin = start + block.offset
     page = begin - begin % mmap.ALLOCATIONGRANULARITY
     length = begin - page + block.size * dtype.itemsize
-    pages = mmap.mmap(descriptor, length, access=mmap.ACCESS_READ, offset=page)
+    pages = Pages(descriptor, length, access=mmap.ACCESS_READ, offset=page)
     return np.ndarray(block.shape, dtype, buffer=pages, offset=begin - page)
+
+
+class Pages(mmap.mmap):
+    """Pages of a file that nobody writes to: the kernel may take them back at any time and read them again."""
+
+
+def forget(array: NDArray[Any]) -> None:
+    """Gives the memory behind a mapped array back. Its values stay readable, from the file."""
+    base: Any = array
+    while base is not None and not isinstance(base, Pages):
+        base = getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def as_declared(array: NDArray[Any], dtype: str) -> NDArray[Any]:

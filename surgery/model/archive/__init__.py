@@ -2,5 +2,6 @@
 
 from surgery.model.archive.reading import open_weights, read_assets, read_model
 from surgery.model.archive.values import WeightValues
+from surgery.model.archive.writing import in_keras_order, write_archive
 
-__all__ = ["WeightValues", "open_weights", "read_assets", "read_model"]
+__all__ = ["WeightValues", "in_keras_order", "open_weights", "read_assets", "read_model", "write_archive"]

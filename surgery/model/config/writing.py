@@ -99,7 +99,7 @@ def _build_config(layer: LayerSpec) -> dict[str, Any] | None:
     the names are not known the entry is left out, and Keras builds the layer when it is called.
     """
     given = layer.build_config
-    if given is not None and not set(given) <= {"input_shape", "shapes_dict"}:
+    if given is not None and not set(given) & {"input_shape", "shapes_dict"}:
         return _plain(given)  # type: ignore[no-any-return]
     if layer.is_input or not layer.calls or not layer.calls[0].inputs:
         return None if given is None else _plain(given)
