@@ -21,7 +21,7 @@ def apply(recipe: RecipeFile, output: Output = None, set: Set = None, trust: Tru
     loaded = load_recipe(recipe, overrides(set))
     granted = trusted(recipe, trust)
     made = api.plan(loaded, trust=granted)
-    target = output or loaded.output
+    target = output or made.output
     print(plan_text(made))
     api.apply_to_file(made, target, trust=granted)
     print(f"\nWritten and checked against the plan: {printable(str(target))}")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from surgery.errors import OutputRefused, PromiseBroken
 from surgery.execution.fill import LedgerValues
-from surgery.model.archive import open_weights, read_model, write_archive
+from surgery.model.archive import Values, open_weights, read_assets, read_model, write_archive
 from surgery.model.config import to_config
 from surgery.model.prove import prove
 from surgery.model.spec import ModelSpec
@@ -20,12 +19,6 @@ from surgery.planning import Plan
 
 BLOCK = 1 << 20
 """Elements that are compared at a time."""
-
-
-class Values(Protocol):
-    """Variables by (layer path, key)."""
-
-    def __getitem__(self, name: tuple[str, str]) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]: ...
 
 
 def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = ()) -> None:
@@ -56,7 +49,19 @@ def write_result(plan: Plan, spec: ModelSpec, values: Values, output: Path, trai
     """
     refuse_input(plan, output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_archive(output, spec, values, verify=partial(verify, plan=plan, spec=spec, trained=trained))
+    write_archive(
+        output,
+        spec,
+        values,
+        assets=_assets(plan, spec),
+        verify=partial(verify, plan=plan, spec=spec, trained=trained),
+    )
+
+
+def _assets(plan: Plan, spec: ModelSpec) -> dict[tuple[str, str], bytes]:
+    """The vocabularies and the like of the layers that are still there, by where they are now."""
+    now = {layer.origin: path for path, layer in spec.walk() if layer.origin}
+    return {(now[path], name): data for (path, name), data in read_assets(plan.source.path).items() if path in now}
 
 
 def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) -> None:
@@ -74,9 +79,10 @@ def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) ->
         for layer_path, layer in spec.walk():
             for weight in layer.weights:
                 stored = weight.source
-                if isinstance(stored, Stored) and layer_path not in trained:
-                    if not is_bit_identical(new[layer_path, weight.key], old[stored.path, stored.key]):
-                        raise PromiseBroken(f"the {weight.name} of '{layer_path}' should be kept and is another")
+                if not isinstance(stored, Stored) or layer_path in trained:
+                    continue
+                if not is_bit_identical(new[layer_path, weight.key], old[stored.path, stored.key]):
+                    raise PromiseBroken(f"the {weight.name} of '{layer_path}' should be kept and is another")
 
 
 def refuse_input(plan: Plan, output: Path) -> None:

@@ -100,6 +100,8 @@ class LayerSpec:
     calls: tuple[Call, ...] = ()
     weights: tuple[WeightSpec, ...] = ()
     inner: ModelSpec | None = None
+    origin: str | None = None
+    """Its path in the model that a plan starts from; a new layer has none."""
 
     @property
     def is_input(self) -> bool:

@@ -100,6 +100,7 @@ def _inherited(layer: LayerObject, old: LayerSpec | None) -> LayerSpec:
         calls=(),
         weights=(),
         build_config=None,
+        origin=None,
     )
 
 

@@ -90,6 +90,11 @@ class Plan:
     """What was done beyond reading files, and what is lost: one sentence each."""
 
     @property
+    def output(self) -> Path:
+        """The file that the recipe asks for; `build/NAME.keras` beside it when it names none."""
+        return self.recipe.resolve(self.recipe.outputs.model or f"build/{self.recipe.name}.keras")
+
+    @property
     def final(self) -> ModelSpec:
         """The model as the last stage leaves its flags."""
         return self.stages[-1].spec if self.stages else self.spec

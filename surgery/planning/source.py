@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from surgery.errors import ModelInvalid
@@ -34,7 +35,7 @@ def open_source(recipe: Recipe, materialize: Materialize | None, ask: Ask | None
                     f"'{name}' is made by Keras, which is not at hand", fix="pip install 'keras-surgery[tensorflow]'"
                 )
             file, described = materialize(recipe), name
-    return Source(file, described, read_proved(file, ask))
+    return Source(file, described, _with_origins(read_proved(file, ask)))
 
 
 def read_proved(path: Path, ask: Ask | None = None, *, lenient: bool = False) -> ModelSpec:
@@ -55,3 +56,16 @@ def read_proved(path: Path, ask: Ask | None = None, *, lenient: bool = False) ->
                 fix="save the model again with the Keras that made it",
             )
     return spec
+
+
+def _with_origins(model: ModelSpec, prefix: str = "") -> ModelSpec:
+    """The model with every layer knowing where it comes from, whatever it is called later."""
+    layers = tuple(
+        replace(
+            layer,
+            origin=prefix + layer.name,
+            inner=_with_origins(layer.inner, f"{prefix}{layer.name}/") if layer.inner else None,
+        )
+        for layer in model.layers
+    )
+    return replace(model, layers=layers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from surgery.model.archive.container import Container
 from surgery.model.hdf5 import Block, as_declared, map_block, open_file
@@ -21,6 +21,12 @@ class Place:
 
     block: Block
     convert: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+
+
+class Values(Protocol):
+    """Variables by (layer path, key): what the writer asks for them."""
+
+    def __getitem__(self, variable: tuple[str, str], /) -> NDArray[Any]: ...
 
 
 class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from surgery.errors import PromiseBroken
 from surgery.model.archive.groups import groups_of
+from surgery.model.archive.values import Values
 from surgery.model.archive.zipping import ALIGNMENT, write_at
 from surgery.model.hdf5 import Member, forget, numpy_dtype
 from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec
@@ -56,9 +56,7 @@ class Slot:
     offset: int
 
 
-def write_weights(
-    descriptor: int, start: int, spec: ModelSpec, values: Mapping[tuple[str, str], NDArray[Any]]
-) -> tuple[int, int]:
+def write_weights(descriptor: int, start: int, spec: ModelSpec, values: Values) -> tuple[int, int]:
     """Writes the HDF5 file at `start` of an open file.
 
     Args:
@@ -136,7 +134,7 @@ def stored_dtype(dtype: str) -> np.dtype[Any]:
     return np.dtype("V2") if dtype == "bfloat16" else np.dtype(dtype).newbyteorder("<")
 
 
-def _value(slot: Slot, values: Mapping[tuple[str, str], NDArray[Any]]) -> NDArray[Any]:
+def _value(slot: Slot, values: Values) -> NDArray[Any]:
     """The value of a variable, as bytes in the order of the file."""
     import numpy as np
 

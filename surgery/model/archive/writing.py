@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from surgery.errors import ModelInvalid, RunFailed
 from surgery.model.archive.container import CONFIG, METADATA, WEIGHTS
 from surgery.model.archive.groups import groups_of
+from surgery.model.archive.values import Values
 from surgery.model.archive.weights_file import write_weights
 from surgery.model.archive.zipping import ZipWriter
 from surgery.model.config import to_config
@@ -21,7 +22,7 @@ from surgery.model.order import keras_order
 from surgery.model.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 FORMAT = "3.15.1"
 """The version of Keras whose format this writes."""
@@ -34,7 +35,7 @@ Assets = Mapping[tuple[str, str], bytes]
 def write_archive(
     path: str | Path,
     spec: ModelSpec,
-    values: Mapping[tuple[str, str], NDArray[Any]],
+    values: Values,
     *,
     assets: Assets | None = None,
     extra_members: Mapping[str, bytes] | None = None,
