@@ -1,0 +1,99 @@
+"""What stops a run that cannot end well: numbers that are no numbers, and memory. The last good weights stay."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from surgery.errors import RunFailed
+from surgery.training.layers import changing
+
+
+class Snapshot:
+    """The values of the variables that training may change, as they were at some moment."""
+
+    def __init__(self, model: Any) -> None:
+        self._values = [(variable, np.array(keras.ops.convert_to_numpy(variable))) for variable in changing(model)]
+
+    def restore(self) -> None:
+        for variable, value in self._values:
+            variable.assign(value)
+
+    @property
+    def is_finite(self) -> bool:
+        return all(np.isfinite(value).all() for _, value in self._values if value.dtype.kind == "f")
+
+
+class FiniteGuard(keras.callbacks.Callback):  # type: ignore[misc]
+    """Stops at the first loss that is NaN or infinite, and at the end of an epoch whose weights are.
+
+    Comes before every callback that writes or remembers weights. On the CPU each step is looked at as it ends; on another
+    device looking would make every step wait, so that the step is found a few steps late.
+    """
+
+    def __init__(self, stage: str, device: str, model: Any) -> None:
+        super().__init__()
+        self.good = Snapshot(model)
+        self.async_safe = device != "cpu"
+        self._stage = stage
+        self._epoch = 0
+        self._failed_step: int | None = None
+        self.position = (0, 0)
+        """Epoch and step, from 1, that ran last."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch, self._failed_step = epoch + 1, None
+        self.position = (self._epoch, 1)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self._failed_step is not None:
+            raise self._failure(f"the loss is not a number any more at step {self._failed_step}")
+        self.position = (self._epoch, batch + 1)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # The loss that Keras reports is a mean over the epoch: once it is not finite it stays so.
+        if self._failed_step is None and not math.isfinite((logs or {}).get("loss", 0.0)):
+            self._failed_step = batch + 1
+            if not self.async_safe:
+                self.on_train_batch_begin(batch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        for key, word in (("loss", "the loss"), ("val_loss", "the validation loss")):
+            if not math.isfinite((logs or {}).get(key, 0.0)):
+                raise self._failure(f"{word} is not a number any more")
+        now = Snapshot(self.model)
+        if not now.is_finite:
+            raise self._failure("weights are not numbers any more")
+        self.good = now
+
+    def _failure(self, what: str) -> RunFailed:
+        kept = "the weights from before the stage" if self._epoch == 1 else f"the weights after epoch {self._epoch - 1}"
+        return RunFailed(
+            f"stage '{self._stage}', epoch {self._epoch}: {what}",
+            expected=f"finite numbers; {kept} are kept",
+            fix="a learning rate 10 times smaller, or clipnorm: 1.0 in the optimizer",
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python or of a backend means that memory ran out."""
+    name, text = type(error).__name__, str(error)
+    return (
+        isinstance(error, MemoryError)
+        or name in {"ResourceExhaustedError", "OutOfMemoryError"}
+        or (name in {"XlaRuntimeError", "JaxRuntimeError"} and "RESOURCE_EXHAUSTED" in text)
+    )
+
+
+def out_of_memory(stage: str, position: tuple[int, int], batch_size: int) -> RunFailed:
+    """The error to raise instead."""
+    epoch, step = position
+    smaller = batch_size // 2
+    return RunFailed(
+        f"stage '{stage}', epoch {epoch}, step {step}: memory ran out with {batch_size} examples in a batch",
+        expected="a batch and what the layers make of it, in the memory of the device",
+        fix=f"batch_size: {smaller}" if smaller else "smaller inputs, or more frozen layers",
+    )

@@ -1,0 +1,76 @@
+"""The order of the data: a pure function of seed, stage and epoch.
+
+Keras' own `fit(shuffle=True)` repeats one permutation in every epoch once it is seeded (Keras 3.15.1, TensorFlow 2.21),
+and its position cannot be taken up again. Here the order of any epoch can be asked for at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from surgery.planning.seeds import derived
+from surgery.training.examples import Examples, Indices, Stream
+
+
+def permutation(seed: int, stage: str, epoch: int, length: int) -> Indices:
+    """The order of `length` examples in an epoch of a stage.
+
+    Sorting the raw output of Philox, whose bits are specified, keeps the order the same over versions of NumPy; its own
+    `permutation` may change.
+    """
+    key = derived(seed, "order", stage, epoch)
+    keys = np.random.Philox(key=key).random_raw(length)
+    return np.argsort(keys, kind="stable")
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of examples, in the order of an epoch, for every backend of Keras.
+
+    Args:
+        examples: What to draw from.
+        batch_size: Examples in a batch; the last one of an epoch may be smaller.
+        order: The order of an epoch; left out, the examples come as they are stored.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        batch_size: int,
+        order: Callable[[int], Indices] | None = None,
+    ) -> None:
+        super().__init__(workers=0, use_multiprocessing=False)
+        self.examples = examples
+        self.batch_size = batch_size
+        self._order = order
+        self._indices = np.arange(len(examples))
+
+    def start(self, epoch: int) -> None:
+        """Takes the order of an epoch, counted from 0. Called before the epoch draws its first batch."""
+        if self._order is not None:
+            self._indices = self._order(epoch)
+
+    @property
+    def num_batches(self) -> int:
+        return -(-len(self.examples) // self.batch_size)
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        first = index * self.batch_size
+        return self.examples.take(self._indices[first : first + self.batch_size])
+
+
+def in_stored_order(data: Examples | Stream | None, batch_size: int) -> Any:
+    """Batches for looking at, not for learning from: as they are stored, or as the factory streams them."""
+    match data:
+        case None:
+            return None
+        case Stream():
+            return data.source
+        case _:
+            return Batches(data, batch_size)

@@ -1,0 +1,155 @@
+"""The stages of a training, one after the other: flags as planned, compiled anew, fitted, recorded."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from surgery.errors import RunFailed
+from surgery.recipe.training import Stage
+from surgery.training.examples import Examples, Indices, Stream
+from surgery.training.guards import FiniteGuard, is_out_of_memory, out_of_memory
+from surgery.training.history import EpochRecord, History, StageRecord
+from surgery.training.layers import set_trainable
+from surgery.training.objects import live, live_callback
+from surgery.training.order import Batches, in_stored_order, permutation
+from surgery.training.place import Field
+from surgery.training.progress import Progress, Quiet, StepReporter
+from surgery.training.recorder import EpochOrder, Recorder
+from surgery.training.seeds import reseed_layers
+
+
+@dataclass(frozen=True)
+class StageWork:
+    """A stage of the recipe, and which layers train in it, as planned."""
+
+    stage: Stage
+    trainable: Mapping[str, bool]
+    """The flags of layers by path; a parent comes before its layers."""
+    number: int = 0
+    """Its place in the recipe."""
+
+    @property
+    def field(self) -> Field:
+        return ("training", "stages", self.number)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all stages share.
+
+    Args:
+        train: What training learns from.
+        validation: What is looked at after each epoch.
+        batch_size: Examples in a step.
+        shuffle: Another order in every epoch.
+        seed: The recipe's seed.
+        device: `cpu` or `gpu`.
+        folder: The folder of the run, in which callbacks write.
+        trust: The modules whose code may be imported.
+        progress: Where it says how far it is.
+    """
+
+    train: Examples | Stream
+    validation: Examples | Stream | None
+    batch_size: int
+    shuffle: bool
+    seed: int
+    device: str
+    folder: Path
+    trust: Sequence[str] = ()
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training did, and what stopped it, if something did. The model then has its last good weights."""
+
+    history: History
+    failure: RunFailed | None = None
+
+
+def train(model: Any, stages: Sequence[StageWork], setting: Setting) -> Outcome:
+    """Trains a model in place, stage by stage, until one fails."""
+    done: list[StageRecord] = []
+    failure = None
+    with setting.progress or Quiet() as progress:
+        for work in stages:
+            set_trainable(model, work.trainable.items())
+            reseed_layers(model, setting.seed, work.stage.name)
+            began = time.perf_counter()
+            records, failure = _fit(model, work, setting, progress)
+            done.append(_record(model, work.stage, records, time.perf_counter() - began))
+            if failure is not None:
+                break
+    return Outcome(History(tuple(done)), failure)
+
+
+def compile_for(model: Any, work: StageWork, trust: Sequence[str]) -> None:
+    """Compiles a model for a stage: a fresh optimizer, and a training function that obeys the flags as they are now."""
+    stage, field = work.stage, work.field
+    metrics = [live(metric, trust, (*field, "metrics", n)) for n, metric in enumerate(stage.metrics)]
+    model.compile(
+        optimizer=live(stage.optimizer, trust, (*field, "optimizer")),
+        loss=live(stage.loss, trust, (*field, "loss")),
+        metrics=metrics,
+    )
+
+
+def _fit(
+    model: Any, work: StageWork, setting: Setting, progress: Progress
+) -> tuple[list[EpochRecord], RunFailed | None]:
+    stage = work.stage
+    compile_for(model, work, setting.trust)
+    data, steps, order = _training_batches(work, setting)
+    progress.stage(stage.name, stage.epochs, steps)
+    guard, recorder = FiniteGuard(stage.name, setting.device, model), Recorder(progress.epoch)
+    failure = None
+    try:
+        model.fit(
+            data,
+            epochs=stage.epochs,
+            validation_data=in_stored_order(setting.validation, setting.batch_size),
+            callbacks=[*order, guard, *_callbacks(work, setting), recorder, StepReporter(progress)],
+            verbose=0,
+        )
+    except RunFailed as error:
+        failure = error
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        failure = out_of_memory(stage.name, guard.position, setting.batch_size)
+    if failure is not None:
+        guard.good.restore()
+    return recorder.records, failure
+
+
+def _training_batches(work: StageWork, setting: Setting) -> tuple[Any, int | None, list[EpochOrder]]:
+    """What `fit` takes, the steps of an epoch where they are known, and the callback that orders them."""
+    if isinstance(setting.train, Stream):
+        return setting.train.source, None, []
+    length = len(setting.train)
+    order = partial(_order, setting.seed, work.stage.name, length) if setting.shuffle else None
+    batches = Batches(setting.train, setting.batch_size, order)
+    return batches, batches.num_batches, [EpochOrder(batches)]
+
+
+def _order(seed: int, stage: str, length: int, epoch: int) -> Indices:
+    return permutation(seed, stage, epoch, length)
+
+
+def _callbacks(work: StageWork, setting: Setting) -> list[Any]:
+    return [
+        live_callback(callback, setting.folder, setting.trust, (*work.field, "callbacks", number))
+        for number, callback in enumerate(work.stage.callbacks)
+    ]
+
+
+def _record(model: Any, stage: Stage, records: list[EpochRecord], seconds: float) -> StageRecord:
+    parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    return StageRecord(stage.name, stage.epochs, tuple(records), seconds, parameters)
