@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
-from surgery.recipe.part import Part, exactly_one, kind_of, tag
+from surgery.recipe.part import Part, tag, told_by
 from surgery.recipe.words import Application, Factory
 
 Arrays = Annotated[
@@ -14,6 +14,9 @@ Arrays = Annotated[
     Discriminator(lambda value: tag("map" if isinstance(value, dict) else "text")),
 ]
 """One array by name; or a map from the model's input or output names to arrays."""
+
+Size = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=2)]
+"""Height and width."""
 
 DataType = Literal["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "string"]
 
@@ -75,7 +78,7 @@ class ImageFolderData(FileData):
     image_folder: str
     """The folder, relative to the recipe."""
 
-    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    image_size: Size | None = None
     """Height and width that the images are brought to. Default: what the model's input takes."""
 
     color_mode: Literal["grayscale", "rgb", "rgba"] = "rgb"
@@ -111,8 +114,7 @@ DataSource = Annotated[
     | Annotated[CsvData, Tag(tag("csv"))]
     | Annotated[ImageFolderData, Tag(tag("image_folder"))]
     | Annotated[FactoryData, Tag(tag("factory"))],
-    Discriminator(kind_of(*KINDS)),
-    BeforeValidator(exactly_one(*KINDS)),
+    told_by(*KINDS),
 ]
 """One source of samples, told by its first key."""
 

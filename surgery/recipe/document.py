@@ -35,12 +35,11 @@ class Node:
 
     def child(self, key: Key) -> Node | None:
         """The node under a key or at an index."""
-        match self.content, key:
-            case Mapping() as entries, str() if key in entries:
-                node: Node = entries[key].node
-                return node
-            case tuple() as items, int() if 0 <= key < len(items):
-                return items[key]
+        if isinstance(self.content, Mapping) and key in self.content:
+            entry: Entry = self.content[str(key)]
+            return entry.node
+        if isinstance(self.content, tuple) and isinstance(key, int) and 0 <= key < len(self.content):
+            return self.content[key]
         return None
 
     def key_span(self, key: Key) -> Span | None:
@@ -93,6 +92,11 @@ class Document:
         for key in keys:
             node = node.child(key) if node else None
         return node
+
+    def is_refused(self, *keys: Key) -> bool:
+        """True when the value at these keys, or one around it, was refused by the reader."""
+        nodes = [self.find(*keys[:end]) for end in range(len(keys) + 1)]
+        return any(node.is_refused for node in nodes if node)
 
     def location(self, *keys: Key, mark: Mark = "value") -> Location:
         """Where the value at these keys is written, or its key. Where there is none: the nearest thing around it."""

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import Field, Tag
 
 from surgery.model.keras_object import MetricObject
 from surgery.recipe.data import KINDS, CsvData, FactoryData, ImageFolderData, NpzData
-from surgery.recipe.part import Part, exactly_one, kind_of, tag
-
-
-def _kind(value: object) -> str | None:
-    return tag("validation") if isinstance(value, str) else kind_of(*KINDS)(value)
-
-
-def _word_or_source(value: object) -> object:
-    return value if isinstance(value, str) else exactly_one(*KINDS)(value)
-
+from surgery.recipe.part import Part, tag, told_by
 
 EvaluationData = Annotated[
     Annotated[NpzData, Tag(tag("npz"))]
@@ -25,8 +16,7 @@ EvaluationData = Annotated[
     | Annotated[ImageFolderData, Tag(tag("image_folder"))]
     | Annotated[FactoryData, Tag(tag("factory"))]
     | Annotated[Literal["validation"], Tag(tag("validation"))],
-    Discriminator(_kind),
-    BeforeValidator(_word_or_source),
+    told_by(*KINDS, word="validation"),
 ]
 """A source of samples, or the word `validation` for the validation samples of the training."""
 

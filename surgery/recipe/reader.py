@@ -49,7 +49,7 @@ def read_yaml(path: str, data: bytes) -> tuple[Document, list[SurgeryError]]:
     return Document(path, lines, root), reading.problems
 
 
-class _Stop(Exception):  # noqa: N818
+class _Stop(Exception):
     """The reading cannot go on; the problem is noted."""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import Field, Tag
 
-from surgery.recipe.part import Part, exactly_one, kind_of, tag
+from surgery.recipe.part import Part, tag, told_by
 from surgery.recipe.words import Application, Factory, Sha256
 
 
@@ -63,7 +63,6 @@ ModelSource = Annotated[
     | Annotated[ApplicationModel, Tag(tag("application"))]
     | Annotated[PresetModel, Tag(tag("preset"))]
     | Annotated[FactoryModel, Tag(tag("factory"))],
-    Discriminator(kind_of(*KINDS)),
-    BeforeValidator(exactly_one(*KINDS)),
+    told_by(*KINDS),
 ]
 """One source of a model, told by its first key."""

@@ -67,7 +67,7 @@ def events(text: str) -> Iterator[Any]:
         raise SyntaxFailure(_span(last, text.split("\n")), SyntaxInvalid(what, expected="YAML 1.2")) from None
 
 
-class SyntaxFailure(Exception):  # noqa: N818
+class SyntaxFailure(Exception):
     """Where the parser stopped, and the error that says why."""
 
     def __init__(self, span: Span, problem: SurgeryError) -> None:

@@ -1,0 +1,171 @@
+"""`parameters:` of a recipe, `${name}` where they are used, `--set name=value` on the command line.
+
+A scalar that is `${name}` and nothing else takes the parameter's value with its type; inside longer text it becomes text.
+`$${` stands for `${`. The environment is never looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from surgery.errors import (
+    InvalidValue,
+    KeyNotText,
+    SurgeryError,
+    UnknownParameter,
+    UnusedParameter,
+    UsageError,
+    WrongType,
+)
+from surgery.model.nearest import did_you_mean
+from surgery.recipe.document import Document, Entry, Node, Scalar, Span
+from surgery.recipe.scalars import read_plain, write_plain
+
+_USE = re.compile(r"\$\$\{|\$\{(?P<name>[^{}]*)(?P<end>\}?)")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+SECTION = "parameters"
+
+
+def parse_overrides(settings: Iterable[str]) -> dict[str, Scalar]:
+    """The values of `--set name=value`, read by the rules of a recipe's plain scalars; quotes make text.
+
+    Raises:
+        UsageError: when a setting is not `name=value`, or its value is ambiguous.
+    """
+    return dict(_override(setting) for setting in settings)
+
+
+def _override(setting: str) -> tuple[str, Scalar]:
+    name, equals, text = setting.partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        raise UsageError(f"--set {setting}: not a setting", expected="name=value", fix="--set epochs=3")
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return name, text[1:-1]
+    try:
+        return name, read_plain(text)
+    except SurgeryError as error:
+        raise UsageError(f"--set {setting}: {error.what}", expected=error.expected, fix=error.fix) from None
+
+
+def substitute(
+    document: Document, overrides: Mapping[str, Scalar]
+) -> tuple[Document, list[SurgeryError], list[SurgeryError]]:
+    """The document with its parameters put in.
+
+    Returns:
+        The document, what is wrong, and what is worth a warning.
+    """
+    problems: list[SurgeryError] = []
+    declared = _declared(document, problems)
+    place = document.location(SECTION, mark="key")
+    for name in overrides:
+        if name not in declared:
+            problems.append(_unknown(f"--set {name}: the recipe has no parameter '{name}'", name, declared).at(place))
+    use = _Use(document, declared | {name: value for name, value in overrides.items() if name in declared}, problems)
+    root = document.root
+    if isinstance(root.content, Mapping):
+        entries = {
+            key: entry if key == SECTION else Entry(entry.key, use.node(entry.node))
+            for key, entry in root.content.items()
+        }
+        root = replace(root, content=entries)
+    unused = [_unused(document, name) for name in declared if name not in use.used and not problems]
+    return replace(document, root=root), problems, unused
+
+
+def _declared(document: Document, problems: list[SurgeryError]) -> dict[str, Scalar]:
+    """The declared parameters whose values are possible; what is wrong with the others goes to the problems."""
+    section = document.find(SECTION)
+    if section is None or not isinstance(section.content, Mapping):
+        return {}
+    declared: dict[str, Scalar] = {}
+    for name, entry in section.content.items():
+        value = entry.node.content
+        if isinstance(value, Mapping | tuple):
+            problem: SurgeryError = WrongType(
+                f"the parameter '{name}' is a list or a map", expected="text, a number, true, false or null"
+            )
+            problems.append(problem.at(document.location(SECTION, name)))
+        elif isinstance(value, str) and _USE.search(value):
+            problem = InvalidValue(f"the parameter '{name}' uses another one", expected="a value without ${ }")
+            problems.append(problem.at(document.location(SECTION, name)))
+        elif not _NAME.fullmatch(name):
+            problem = InvalidValue(f"'{name}' cannot be the name of a parameter", expected="letters, digits and '_'")
+            problems.append(problem.at(document.location(SECTION, name, mark="key")))
+        declared[name] = None if isinstance(value, Mapping | tuple) else value
+    return declared
+
+
+@dataclass
+class _Use:
+    """One pass over the values of a document."""
+
+    document: Document
+    values: Mapping[str, Scalar]
+    problems: list[SurgeryError]
+    used: set[str] = field(default_factory=set)
+
+    def node(self, node: Node) -> Node:
+        match node.content:
+            case str() as text if "${" in text:
+                return self._text(node, text)
+            case Mapping() as entries:
+                for key, entry in entries.items():
+                    self._check_key(key, entry)
+                changed = {key: Entry(entry.key, self.node(entry.node)) for key, entry in entries.items()}
+                return replace(node, content=changed)
+            case tuple() as items:
+                return replace(node, content=tuple(self.node(item) for item in items))
+        return node
+
+    def _check_key(self, key: str, entry: Entry) -> None:
+        if "${" in key:
+            problem = KeyNotText("a parameter cannot stand in a key", expected="text without ${ }", fix="write it out")
+            self.problems.append(problem.at(self.document.at(entry.key)))
+
+    def _text(self, node: Node, text: str) -> Node:
+        found = [use for use in _USE.finditer(text) if use["name"] is not None]
+        names = tuple(name for use in found if (name := self._name(node, use)) is not None)
+        if len(names) != len(found):
+            return replace(node, is_refused=True)
+        if len(found) == 1 and found[0][0] == text:
+            return replace(node, content=self.values[names[0]], parameters=names)
+        content = _USE.sub(lambda use: write_plain(self.values[use["name"]]) if use["end"] else "${", text)
+        return replace(node, content=content, parameters=names)
+
+    def _name(self, node: Node, use: re.Match[str]) -> str | None:
+        """The parameter of one use; None, and a problem, when there is no such parameter."""
+        name = use["name"]
+        place = self.document.at(self._span(node, use[0]))
+        if not use["end"] or not _NAME.fullmatch(name):
+            problem: SurgeryError = InvalidValue(
+                f"{use[0]} is not a parameter", expected="${name}", fix="write $${ where ${ itself is meant"
+            )
+        elif name not in self.values:
+            problem = _unknown(f"there is no parameter '{name}'", name, self.values)
+        else:
+            self.used.add(name)
+            return name
+        self.problems.append(problem.at(place))
+        return None
+
+    def _span(self, node: Node, use: str) -> Span:
+        """Where on the line of its value a use stands; the value, when it is not on that line."""
+        line = self.document.lines[node.span.line - 1] if node.span.line <= len(self.document.lines) else ""
+        column = line.find(use, node.span.column - 1)
+        return node.span if column < 0 else Span(node.span.line, column + 1, len(use))
+
+
+def _unknown(what: str, name: str, declared: Mapping[str, Scalar]) -> UnknownParameter:
+    known = ", ".join(declared) if declared else "none is declared"
+    fix = did_you_mean(name, declared) or f"declare it: parameters: {{{name or 'name'}: ...}}"
+    return UnknownParameter(what, expected=f"one of the recipe's parameters: {known}", fix=fix)
+
+
+def _unused(document: Document, name: str) -> SurgeryError:
+    return UnusedParameter(
+        f"the parameter '{name}' is used nowhere", expected=f"${{{name}}} somewhere", fix="use it, or take it out"
+    ).at(document.location(SECTION, name, mark="key"))
