@@ -90,8 +90,8 @@ class ImageFolderData(FileData):
     class_names: tuple[str, ...] | None = Field(default=None, min_length=2)
     """The subfolders in the order of their class index. Default: sorted."""
 
-    interpolation: Literal["bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5"] = "bilinear"
-    """How images are resized. Default: bilinear."""
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"] = "bilinear"
+    """How images are resized, as in `keras.utils.load_img`. Default: bilinear."""
 
     preprocess: Application | None = None
     """A model of keras.applications whose `preprocess_input` the images go through, before scale and offset."""

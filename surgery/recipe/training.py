@@ -68,5 +68,5 @@ class Training(Part):
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to train. Default auto: a GPU if there is one. `gpu` fails where there is none."""
 
-    precision: Literal["float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"] | None = None
-    """Keras dtype policy to train in. Default: the policy that each layer of the model has."""
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """Dtype policy to train in. A mixed one computes in 16 bits and keeps weights and outputs in float32. Default: float32."""

@@ -45,6 +45,10 @@ class Examples(Protocol):
     def targets(self) -> tuple[Array, ...]:
         """All targets; they are small enough to look at."""
 
+    @property
+    def may_hold_nan(self) -> bool:
+        """Whether the inputs are stored as numbers that can be NaN or infinite."""
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -89,6 +93,10 @@ class ArrayExamples:
     def targets(self) -> tuple[Array, ...]:
         return self.y
 
+    @property
+    def may_hold_nan(self) -> bool:
+        return any(array.dtype.kind == "f" for array in self.x)
+
     def settled(self) -> ArrayExamples:
         """The same examples with the inputs prepared once, where that costs little memory."""
         if self.prepare is None or sum(4 * array.size for array in self.x) > PREPARED_AT_ONCE:
@@ -120,6 +128,10 @@ class Subset:
     @property
     def targets(self) -> tuple[Array, ...]:
         return tuple(array[self.indices] for array in self.whole.targets)
+
+    @property
+    def may_hold_nan(self) -> bool:
+        return self.whole.may_hold_nan
 
 
 def packed(items: Sequence[Any]) -> Any:

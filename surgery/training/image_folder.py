@@ -26,10 +26,10 @@ KEPT = 512 * 2**20
 def open_image_folder(source: ImageFolderData, model: Any, place: Place) -> Examples:
     """The images of a folder as examples."""
     folder = existing(place.folder / source.image_folder, (*place.field, "image_folder"), folder=True)
-    size = source.image_size or _image_size(model, place.field)
+    height, width = source.image_size or _image_size(model, place.field)
     return ImageFolder(
         folder,
-        size,
+        (height, width),
         color_mode=source.color_mode,
         label_mode=source.label_mode,
         class_names=source.class_names,
@@ -110,6 +110,10 @@ class ImageFolder:
     @property
     def targets(self) -> tuple[Array, ...]:
         return (self._labels,)
+
+    @property
+    def may_hold_nan(self) -> bool:
+        return False
 
     def _image(self, index: int) -> Array:
         kept = self._decoded.get(index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,11 @@ def live(value: KerasObject, trust: Sequence[str], field: Field) -> Any:
             made = at(field, lambda: load(module, name, trust))
         else:
             made = getattr(MODULES[value.kind], value.class_name)
-        return made(**_arguments(value.config, trust, field))
+        arguments = _arguments(value.config, trust, field)
+        if value.kind == "metrics" and not value.is_custom:
+            # Keras numbers the metrics of a process: the second AUC would be called auc_1.
+            arguments = {"name": snake_case(value.class_name), **arguments}
+        return made(**arguments)
     except SurgeryError:
         raise
     except (TypeError, ValueError, AttributeError) as error:
@@ -66,6 +71,12 @@ def live_callback(value: KerasObject, folder: Path, trust: Sequence[str], field:
     if written is not None:
         value = type(value)(value.class_name, {**value.config, argument: _inside(folder, str(written), field)})
     return live(value, trust, field)
+
+
+def snake_case(name: str) -> str:
+    """A class name as Keras writes it in logs: `SparseCategoricalCrossentropy` is `sparse_categorical_crossentropy`."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def _arguments(config: Mapping[str, Any], trust: Sequence[str], field: Field) -> dict[str, Any]:

@@ -1,0 +1,224 @@
+"""The same examples through the source model and through the result, and how much the result may lose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from surgery.errors import DataInvalid, GateFailed, InvalidValue, SurgeryError
+from surgery.model.keras_object import LossObject, MetricObject
+from surgery.model.nearest import did_you_mean
+from surgery.recipe.evaluation import Evaluation
+from surgery.training.check import check_data
+from surgery.training.data import open_data
+from surgery.training.examples import Examples, Stream
+from surgery.training.objects import live
+from surgery.training.order import in_stored_order
+from surgery.training.place import Field, Place
+
+ROUNDING = 1e-6
+"""What float32 may add to a difference of two metrics without its being a drop."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every measurement needs besides its own part of the recipe.
+
+    Args:
+        folder: What paths are relative to.
+        trust: The modules whose code may be imported.
+        validation: The validation examples of the training, which `data: validation` stands for.
+        metrics: What is measured where neither `metrics` nor `max_drop` say it.
+        loss: The loss behind the metric `loss`.
+    """
+
+    folder: Path
+    trust: Sequence[str] = ()
+    validation: Examples | Stream | None = None
+    metrics: tuple[MetricObject, ...] = ()
+    loss: LossObject | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One model on one set of examples. `failure` says why there are no values."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    higher_is_better: Mapping[str, bool] = field(default_factory=dict)
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric on one set of examples, on the source model and on the result."""
+
+    evaluation: str
+    metric: str
+    before: float | None
+    after: float
+    higher_is_better: bool
+    allowed: float | None = None
+    field: Field = ()
+
+    @property
+    def drop(self) -> float | None:
+        """How much worse the result is; below 0 it is better."""
+        if self.before is None:
+            return None
+        return self.before - self.after if self.higher_is_better else self.after - self.before
+
+    @property
+    def failed(self) -> bool:
+        if self.allowed is None:
+            return False
+        return self.drop is None or not self.drop <= self.allowed + ROUNDING
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "evaluation": self.evaluation,
+            "metric": self.metric,
+            "before": self.before,
+            "after": self.after,
+            "drop": self.drop,
+            "allowed": self.allowed,
+            "failed": self.failed,
+        }
+
+
+def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> Measurement:
+    """The metrics of a model on the examples of an evaluation. Compiles the model for it.
+
+    Raises:
+        SurgeryError: The data cannot be opened, or `max_drop` names what is not measured.
+    """
+    data = _data(evaluation, model, setup, place)
+    if not isinstance(data, Stream) and (errors := check_data(data, model, None, (*place, "data"))):
+        return Measurement(failure=errors[0].what)
+    names = _metrics(evaluation, setup)
+    wants_loss = any(metric.class_name == "loss" for metric in names)
+    model.compile(
+        loss=_loss(setup, place) if wants_loss else _no_loss,
+        metrics=[live(m, setup.trust, (*place, "metrics")) for m in names if m.class_name != "loss"],
+    )
+    try:
+        found = model.evaluate(in_stored_order(data, evaluation.batch_size), verbose=0, return_dict=True)
+    except (ValueError, TypeError) as error:
+        return Measurement(failure=str(error).strip().splitlines()[0])
+    values = {name: float(value) for name, value in found.items() if name != "loss" or wants_loss}
+    _check_names(evaluation, values, place)
+    return Measurement(values, {name: name != "loss" and _is_better_high(model, name) for name in values})
+
+
+def compare(evaluation: Evaluation, before: Measurement, after: Measurement, place: Field) -> list[Comparison]:
+    """Metric by metric, what the result has and what the source model had.
+
+    Raises:
+        DataInvalid: The result cannot be measured.
+    """
+    if after.failure is not None:
+        raise DataInvalid(f"{evaluation.name}: {after.failure}", field=(*place, "data"))
+    return [
+        Comparison(
+            evaluation.name,
+            metric,
+            before.values.get(metric),
+            value,
+            after.higher_is_better[metric],
+            evaluation.max_drop.get(metric),
+            (*place, "max_drop", metric),
+        )
+        for metric, value in after.values.items()
+    ]
+
+
+def unguarded(evaluation: Evaluation, before: Measurement, place: Field) -> list[SurgeryError]:
+    """A `max_drop` without a value to drop from: known before anything is trained."""
+    if before.failure is None or not evaluation.max_drop:
+        return []
+    return [
+        DataInvalid(
+            f"{evaluation.name}: the source model cannot be measured: {before.failure}",
+            expected="examples that the source model takes too, where there is a max_drop",
+            fix="remove max_drop here, or give the data of the old task",
+            field=(*place, "max_drop"),
+        )
+    ]
+
+
+def gate_failures(comparisons: Sequence[Comparison]) -> list[SurgeryError]:
+    """An error for every metric that is worse by more than the recipe allows."""
+    return [
+        GateFailed(
+            f"{one.evaluation}: {one.metric} went from {_text(one.before)} to {_text(one.after)}, "
+            f"worse by {_text(one.drop)}; {_text(one.allowed)} is allowed",
+            expected=f"a drop of at most {_text(one.allowed)}; no output was written",
+            fix="a smaller learning rate, fewer epochs or more frozen layers; or a larger max_drop",
+            field=one.field,
+        )
+        for one in comparisons
+        if one.failed
+    ]
+
+
+def _data(evaluation: Evaluation, model: Any, setup: Setup, place: Field) -> Examples | Stream:
+    if not isinstance(evaluation.data, str):
+        return open_data(evaluation.data, model, Place(setup.folder, (*place, "data"), setup.trust))
+    if setup.validation is None:
+        raise InvalidValue(
+            f"{evaluation.name}: data: validation, and the training has no validation examples",
+            expected="validation or validation_split under training.data",
+            fix="data: {npz: FILE, x: ..., y: ...}",
+            field=(*place, "data"),
+        )
+    return setup.validation
+
+
+def _metrics(evaluation: Evaluation, setup: Setup) -> tuple[MetricObject, ...]:
+    """What is asked for; what `max_drop` names is measured in any case."""
+    asked = evaluation.metrics or (() if evaluation.max_drop else setup.metrics)
+    known = {metric.config.get("name", metric.class_name) for metric in asked}
+    return (*asked, *(MetricObject(name, plain=True) for name in evaluation.max_drop if name not in known))
+
+
+def _loss(setup: Setup, place: Field) -> Any:
+    if setup.loss is None:
+        raise InvalidValue(
+            "max_drop names 'loss', and there is no training that has one",
+            expected="the name of a metric",
+            field=(*place, "max_drop", "loss"),
+        )
+    return live(setup.loss, setup.trust, place)
+
+
+def _no_loss(target: Any, prediction: Any) -> Any:
+    """Keras evaluates only with a loss, and labels that a smaller source model does not know would break a real one."""
+    return keras.ops.zeros(keras.ops.shape(prediction)[:1])
+
+
+def _check_names(evaluation: Evaluation, values: Mapping[str, float], place: Field) -> None:
+    for name in evaluation.max_drop:
+        if name not in values:
+            raise InvalidValue(
+                f"{evaluation.name}: max_drop names '{name}', which is not measured",
+                expected=f"one of {', '.join(values)}",
+                fix=did_you_mean(name, values),
+                field=(*place, "max_drop", name),
+            )
+
+
+def _is_better_high(model: Any, name: str) -> bool:
+    """The direction that Keras itself gives the metric; one without a direction counts as better when higher."""
+    for metric in model.metrics:
+        for one in (metric, *getattr(metric, "metrics", ())):
+            if one.name == name:
+                return getattr(one, "_direction", "up") != "down"
+    return True
+
+
+def _text(value: float | None) -> str:
+    return "?" if value is None or math.isnan(value) else f"{value:.4f}"
