@@ -1,13 +1,11 @@
-"""Options that several commands take, and what they stand for."""
+"""Options that several commands take."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-
-from surgery.errors import UsageError
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.")]
 ModelFile = Annotated[
@@ -23,18 +21,3 @@ Trust = Annotated[
     typer.Option("--trust", metavar="MODULE", help="Let the recipe import this Python module. Repeatable."),
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="MODEL", help="Where to write the model.")]
-
-Command = TypeVar("Command")
-
-
-def overrides(values: list[str] | None) -> dict[str, str]:
-    """`--set key=value` options as a map.
-
-    Raises:
-        UsageError: for one without `=`.
-    """
-    pairs = [value.partition("=") for value in values or []]
-    for key, equals, _ in pairs:
-        if not equals or not key:
-            raise UsageError(f"--set {key}: no value", expected="--set KEY=VALUE", fix=f"--set {key or 'epochs'}=3")
-    return {key: value for key, _, value in pairs}

@@ -1,13 +1,82 @@
-"""A model as rows: what `surgery inspect` prints and what a plan says of its result."""
+"""A model as rows: what `surgery inspect` prints and what a plan says of its result.
+
+The types are the published JSON Schema of these documents, too.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired
+
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
 
 from surgery.model.spec import LayerSpec, ModelSpec, leaves
 
+DOCUMENT = ConfigDict(use_attribute_docstrings=True)
 
-def listing(model: ModelSpec) -> dict[str, Any]:
+Shape = list[int | None]
+
+
+class LayerRow(TypedDict):
+    """One layer of `model.layers`."""
+
+    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
+
+    index: int
+    """Its position in `model.layers`."""
+    path: str
+    """Its name; in a nested model `encoder/conv1`."""
+    class_name: str
+    """Its Keras class."""
+    output_shape: Shape | list[Shape] | None
+    """The shape of its output, the batch first; a list of shapes for several outputs; null where only Keras knows."""
+    parameters: int
+    """How many numbers its variables hold."""
+    trainable_parameters: int
+    """How many of them training would change."""
+    trainable: bool
+    """Its flag."""
+    inbound: list[str]
+    """The paths of the layers that feed it."""
+    layers: NotRequired[list[LayerRow]]
+    """The layers of a nested model."""
+
+
+class TensorRow(TypedDict):
+    """An input or output of the model."""
+
+    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
+
+    layer: str
+    """The layer that gives it."""
+    shape: Shape | None
+    """Its shape, the batch first; null where only Keras knows."""
+    dtype: str | None
+    """Its dtype; null where only Keras knows."""
+
+
+class Listing(TypedDict):
+    """What `surgery inspect --json` prints."""
+
+    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
+
+    name: str
+    """The model's name."""
+    class_name: str
+    """Functional or Sequential."""
+    layers: list[LayerRow]
+    """The layers, in the order of `model.layers`."""
+    parameters: int
+    """How many numbers all variables hold."""
+    trainable_parameters: int
+    """How many of them training would change."""
+    inputs: list[TensorRow]
+    """The inputs, in Keras' order."""
+    outputs: list[TensorRow]
+    """The outputs, in Keras' order."""
+
+
+def listing(model: ModelSpec) -> Listing:
     """The document of `surgery inspect --json`."""
     return {
         "name": model.name,
@@ -20,14 +89,14 @@ def listing(model: ModelSpec) -> dict[str, Any]:
     }
 
 
-def rows(model: ModelSpec, prefix: str = "") -> list[dict[str, Any]]:
+def rows(model: ModelSpec, prefix: str = "") -> list[LayerRow]:
     """One row for each layer of `model.layers`; a nested model's own layers are rows inside its row."""
     return [_row(index, layer, prefix) for index, layer in enumerate(model.listed)]
 
 
-def _row(index: int, layer: LayerSpec, prefix: str) -> dict[str, Any]:
+def _row(index: int, layer: LayerSpec, prefix: str) -> LayerRow:
     shapes = [list(tensor.shape) for tensor in layer.outputs]
-    row: dict[str, Any] = {
+    row: LayerRow = {
         "index": index,
         "path": prefix + layer.name,
         "class_name": layer.class_name,
@@ -42,15 +111,10 @@ def _row(index: int, layer: LayerSpec, prefix: str) -> dict[str, Any]:
     return row
 
 
-def _tensors(model: ModelSpec, structure: Any) -> list[dict[str, Any]]:
-    found = []
+def _tensors(model: ModelSpec, structure: Any) -> list[TensorRow]:
+    found: list[TensorRow] = []
     for ref in leaves(structure):
         tensor = model.tensor(ref)
-        found.append(
-            {
-                "layer": ref.layer,
-                "shape": list(tensor.shape) if tensor else None,
-                "dtype": tensor.dtype if tensor else None,
-            }
-        )
+        shape = list(tensor.shape) if tensor else None
+        found.append({"layer": ref.layer, "shape": shape, "dtype": tensor.dtype if tensor else None})
     return found

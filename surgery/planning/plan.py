@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from surgery.model.edits import Edit, to_json
-from surgery.model.listing import rows
+from surgery.model.edits import Edit
 from surgery.model.spec import ModelSpec
 from surgery.operations import Operation
 from surgery.recipe import Recipe
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -99,45 +96,8 @@ class Plan:
         """The model as the last stage leaves its flags."""
         return self.stages[-1].spec if self.stages else self.spec
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, Any]:
         """The document of `surgery plan --json`."""
-        before, after = self.source.spec, self.spec
-        return {
-            "surgery": FORMAT,
-            "recipe": self.recipe.name,
-            "source": {"model": self.source.described, "name": before.name, "layers": len(before.listed)},
-            "steps": [_step(step) for step in self.steps],
-            "ledger": [_line(line) for line in self.ledger],
-            "parameters": {"before": before.parameters, "after": after.parameters},
-            "trainable_parameters": {"before": before.trainable_parameters, "after": after.trainable_parameters},
-            "layers": rows(after),
-            "stages": [
-                {
-                    "name": stage.name,
-                    "steps": [_step(step) for step in stage.steps],
-                    "trainable_parameters": stage.spec.trainable_parameters,
-                }
-                for stage in self.stages
-            ],
-            "notes": list(self.notes),
-        }
+        from surgery.planning.document import plan_document
 
-
-def _step(step: Step) -> dict[str, Any]:
-    return {
-        "op": step.op,
-        "line": step.line,
-        "layers": list(step.layers),
-        "edits": [to_json(edit) for edit in step.edits],
-        "remark": step.remark,
-    }
-
-
-def _line(line: LedgerLine) -> dict[str, Any]:
-    return {
-        "path": line.path,
-        "variable": line.variable,
-        "index": line.index,
-        "shape": list(line.shape),
-        "source": line.source,
-    }
+        return plan_document(self)

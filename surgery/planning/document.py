@@ -1,0 +1,155 @@
+"""A plan as a JSON document. The types are its published JSON Schema, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from surgery.model.edits import to_json
+from surgery.model.listing import DOCUMENT, LayerRow, rows
+from surgery.planning.plan import LedgerLine, Plan, Step
+
+FORMAT = 1
+
+
+class StepDocument(TypedDict):
+    """One operation of the recipe."""
+
+    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
+
+    op: str
+    """The operation."""
+    line: int
+    """Its line in the recipe."""
+    layers: list[str]
+    """The paths of the layers that it works on."""
+    edits: list[dict[str, Any]]
+    """The primitive edits that it lowers itself to, each with its kind under `edit`."""
+    remark: str | None
+    """What a reviewer should know: that a later operation refines it."""
+
+
+class LedgerDocument(TypedDict):
+    """Where the values of one variable come from."""
+
+    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
+
+    path: str
+    """The layer."""
+    variable: str
+    """The variable's Keras name: kernel, bias, gamma."""
+    index: int
+    """Its position among the layer's variables."""
+    shape: list[int]
+    """Its shape."""
+    source: str
+    """Begins with kept, moved, sliced, overlap, fresh, transplanted or dropped."""
+
+
+class Change(TypedDict):
+    """A number before and after."""
+
+    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
+
+    before: int
+    """In the source model."""
+    after: int
+    """In the result."""
+
+
+class StageDocument(TypedDict):
+    """One training stage."""
+
+    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
+
+    name: str
+    """The stage."""
+    steps: list[StepDocument]
+    """The operations that it begins with."""
+    trainable_parameters: int
+    """How many numbers it trains."""
+
+
+class SourceDocument(TypedDict):
+    """The model that the recipe starts from."""
+
+    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
+
+    model: str
+    """As the recipe names it."""
+    name: str
+    """The Keras model's own name."""
+    layers: int
+    """How many layers it has."""
+
+
+class PlanDocument(TypedDict):
+    """What `surgery plan --json` prints."""
+
+    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
+
+    surgery: int
+    """Version of this format."""
+    recipe: str
+    """The recipe's name."""
+    source: SourceDocument
+    """The model that the recipe starts from."""
+    steps: list[StepDocument]
+    """The operations in the order in which they run."""
+    ledger: list[LedgerDocument]
+    """A line for every variable of the result, and for every one of the source that is gone."""
+    parameters: Change
+    """How many numbers all variables hold."""
+    trainable_parameters: Change
+    """How many of them training would change."""
+    layers: list[LayerRow]
+    """The layers of the result, as `surgery inspect` lists them."""
+    stages: list[StageDocument]
+    """The training stages."""
+    notes: list[str]
+    """What was done beyond reading files, and what is lost."""
+
+
+def plan_document(plan: Plan) -> PlanDocument:
+    """The document of `surgery plan --json`."""
+    before, after = plan.source.spec, plan.spec
+    return {
+        "surgery": FORMAT,
+        "recipe": plan.recipe.name,
+        "source": {"model": plan.source.described, "name": before.name, "layers": len(before.listed)},
+        "steps": [_step(step) for step in plan.steps],
+        "ledger": [_line(line) for line in plan.ledger],
+        "parameters": {"before": before.parameters, "after": after.parameters},
+        "trainable_parameters": {"before": before.trainable_parameters, "after": after.trainable_parameters},
+        "layers": rows(after),
+        "stages": [
+            {
+                "name": stage.name,
+                "steps": [_step(step) for step in stage.steps],
+                "trainable_parameters": stage.spec.trainable_parameters,
+            }
+            for stage in plan.stages
+        ],
+        "notes": list(plan.notes),
+    }
+
+
+def _step(step: Step) -> StepDocument:
+    return {
+        "op": step.op,
+        "line": step.line,
+        "layers": list(step.layers),
+        "edits": [dict(to_json(edit)) for edit in step.edits],
+        "remark": step.remark,
+    }
+
+
+def _line(line: LedgerLine) -> LedgerDocument:
+    return {
+        "path": line.path,
+        "variable": line.variable,
+        "index": line.index,
+        "shape": list(line.shape),
+        "source": line.source,
+    }
