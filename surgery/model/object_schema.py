@@ -42,8 +42,10 @@ def object_schema(kind: str, reference: Reference) -> Schema:
         "patternProperties": {CUSTOM: {"type": ["object", "null"], "description": "A class of your own."}},
         "additionalProperties": False,
     }
-    for alias in set(catalogue.words(kind)) - set(catalogue.names(kind)):
-        one_key["properties"][alias] = {"type": ["object", "null"]}
+    for alias in sorted(set(catalogue.words(kind)) - set(catalogue.names(kind))):
+        own = catalogue.find(kind, alias)
+        described = {"description": f"Another name of {own.name}."} if own else {}
+        one_key["properties"][alias] = {"type": ["object", "null"]} | described
     names = sorted(catalogue.bare_names(kind))
     return {"anyOf": [one_key, {"enum": names}]} if names else one_key
 

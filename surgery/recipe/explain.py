@@ -63,7 +63,7 @@ def _explain(details: ErrorDetails, document: Document) -> SurgeryError:
     context: Mapping[str, Any] = details.get("ctx", {})
     match details["type"]:
         case "missing":
-            return _placed(_missing(str(keys[-1])), keys[:-1], document, "key", subject(keys[:-1], document))
+            return _placed(_missing(str(details["loc"][-1])), keys, document, "key", subject(keys, document))
         case "extra_forbidden":
             return _placed(_unknown_key(details["loc"], str(keys[-1])), keys, document, "key")
         case "union_tag_not_found":
@@ -74,7 +74,8 @@ def _explain(details: ErrorDetails, document: Document) -> SurgeryError:
             return _one_of(one_of.split()[1:], details["msg"], keys, document)
         case code if code in _codes():
             error = _codes()[code](details["msg"], expected=context.get("expected"), fix=context.get("fix"))
-            return _placed(error, (*keys, *context.get("at", ())), document, context.get("mark", "value"))
+            mark: Mark = "key" if details["loc"][-1:] == ("[key]",) else context.get("mark", "value")
+            return _placed(error, (*keys, *context.get("at", ())), document, mark)
         case other:
             return _placed(wrong_value(other, details["input"], context), keys, document)
 
@@ -115,14 +116,14 @@ def written_keys(loc: tuple[Key, ...], document: Document) -> Keys:
     """The keys of the file in pydantic's location: without the tags of unions, which nobody wrote."""
     keys: Keys = ()
     tagged = False
-    for index, part in enumerate(loc):
+    for part in loc:
         node = document.find(*keys)
         name = node.child("op") if node else None
         if isinstance(part, str) and part.startswith("<"):
             continue
         if not tagged and name is not None and name.content == part and keys[-2:-1] == ("operations",):
             tagged = True
-        elif (node and node.child(part) is not None) or index == len(loc) - 1:
+        elif node and node.child(part) is not None:
             keys, tagged = (*keys, part), False
     return keys
 

@@ -58,7 +58,7 @@ class Recipe(Part):
     """What is measured on the source model and on the result."""
 
     outputs: Outputs = Field(default_factory=Outputs)
-    """What a run leaves."""
+    """The files that a run writes."""
 
     _path: Path = PrivateAttr(default=Path("recipe.yaml"))
     _document: Document | None = PrivateAttr(default=None)

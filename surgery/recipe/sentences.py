@@ -83,6 +83,8 @@ def wrong_value(kind: str, value: Any, context: Mapping[str, Any]) -> InvalidVal
         choices = re.findall(r"'([^']*)'", context["expected"])
         fix = did_you_mean(value, choices) if isinstance(value, str) else None
         return InvalidValue(f"{shown(value)} is not possible here", expected=context["expected"], fix=fix)
+    if kind == "string_pattern_mismatch":
+        return InvalidValue(f"{shown(value)} is not possible here", expected=f"text of the form {context['pattern']}")
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         return InvalidValue(f"{_much(value)} is not possible here", expected=words.format(_number(context[name])))
