@@ -1,0 +1,110 @@
+"""Configs, compared key by key; what only says the same in another way is no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from surgery.model.catalogue import find
+from surgery.model.changes.difference import ABSENT, KeyChange
+from surgery.model.fingerprint import canonical
+from surgery.model.spec import Config, LayerSpec, TensorRef
+
+TOLD_ELSEWHERE = {"name", "trainable"}
+"""Keys that have a list of their own in a Diff."""
+
+
+def config_changes(old: LayerSpec, new: LayerSpec) -> tuple[KeyChange, ...]:
+    """The class and the constructor arguments that differ between two layers."""
+    changes = [*_value("class_name", class_of(old), class_of(new))]
+    same_class = not changes
+    before, after = without_name(old), without_name(new)
+    for key in sorted(before.keys() | after.keys()):
+        default = _default(new.class_name, key) if same_class else ABSENT
+        changes += _value(key, before.get(key, default), after.get(key, default))
+    changes += _value("arguments", _arguments(old), _arguments(new))
+    return tuple(changes)
+
+
+def class_of(layer: LayerSpec) -> str:
+    """The class as a recipe names it: a class outside Keras with its package."""
+    registered = layer.registered_name
+    return registered if registered and ">" in registered else layer.class_name
+
+
+def without_name(layer: LayerSpec) -> dict[str, Any]:
+    """The canonical config of a layer, but for what it is called and whether it is frozen."""
+    return plain_config(layer.config)
+
+
+def plain_config(config: Config) -> dict[str, Any]:
+    return {key: value for key, value in canonical(config).items() if key not in TOLD_ELSEWHERE}
+
+
+def _value(key: str, old: Any, new: Any) -> Iterator[KeyChange]:
+    """The change of one value; inside two objects of one class, the changes of their arguments."""
+    if _same(old, new):
+        return
+    if _is_object(old) and _is_object(new) and old["class_name"] == new["class_name"]:
+        before, after = old["config"], new["config"]
+        for name in sorted(before.keys() | after.keys()):
+            yield from _value(f"{key}.{name}", before.get(name, ABSENT), after.get(name, ABSENT))
+        return
+    yield KeyChange(key, old, new)
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Equal as JSON: 1 is 1.0, and true is not 1."""
+    match old, new:
+        case (bool(), _) | (_, bool()):
+            return old is new
+        case (dict(), dict()):
+            return old.keys() == new.keys() and all(_same(value, new[key]) for key, value in old.items())
+        case (list(), list()):
+            return len(old) == len(new) and all(map(_same, old, new))
+        case _:
+            return bool(old == new)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, Mapping) and "class_name" in value and isinstance(value.get("config"), Mapping)
+
+
+def _default(class_name: str, key: str) -> Any:
+    """What Keras takes for an argument that a config does not hold: older versions write fewer of them."""
+    known = find("layers", class_name)
+    if known is None:
+        return ABSENT
+    if key in known.config:
+        return canonical(known.config[key])
+    argument = known.arguments.get(key)
+    return ABSENT if argument is None or argument.required else canonical(argument.default)
+
+
+def _arguments(layer: LayerSpec) -> list[Any]:
+    """What a layer is called with besides tensors, for each call that has any."""
+    calls = [[_opaque(call.args), {key: _opaque(value) for key, value in call.kwargs.items()}] for call in layer.calls]
+    return [call for call in calls if _tells(call)]
+
+
+def _opaque(value: Any) -> Any:
+    match value:
+        case TensorRef():
+            return "tensor"
+        case Mapping():
+            return {key: _opaque(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_opaque(item) for item in value]
+        case _:
+            return value
+
+
+def _tells(value: Any) -> bool:
+    """Whether there is anything in it but tensors and null."""
+    match value:
+        case Mapping():
+            return any(map(_tells, value.values()))
+        case list():
+            return any(map(_tells, value))
+        case _:
+            return value is not None and value != "tensor"

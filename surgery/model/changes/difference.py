@@ -1,0 +1,195 @@
+"""The difference between two models as a value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from surgery.model.spec import ModelSpec
+
+Status = Literal["changed", "reshaped", "added", "removed"]
+
+
+class _Absent:
+    """A config key that is not there, which is not the same as null."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class LayerEntry:
+    """A layer that only one of the models has. A nested model stands for its layers."""
+
+    path: str
+    class_name: str
+    parameters: int
+    inputs: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "class_name": self.class_name,
+            "parameters": self.parameters,
+            "inputs": list(self.inputs),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A constructor argument with another value; `ABSENT` where a side does not have it."""
+
+    key: str
+    old: Any
+    new: Any
+
+    def document(self) -> dict[str, Any]:
+        sides = {"old": self.old, "new": self.new}
+        return {"key": self.key} | {side: value for side, value in sides.items() if value is not ABSENT}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChange:
+    """What a layer, or (at the empty path) the model itself, is configured to do otherwise."""
+
+    path: str
+    class_name: str
+    values: tuple[KeyChange, ...]
+
+    def document(self) -> dict[str, Any]:
+        values = [value.document() for value in self.values]
+        return {"path": self.path, "class_name": self.class_name, "values": values}
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A layer that is the same under another path: recognised by its content or its neighbours."""
+
+    old: str
+    new: str
+    class_name: str
+
+    def document(self) -> dict[str, Any]:
+        return {"old": self.old, "new": self.new, "class_name": self.class_name}
+
+
+@dataclass(frozen=True, slots=True)
+class Rewiring:
+    """A layer that is fed by other tensors."""
+
+    path: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        return {"path": self.path, "old": list(self.old), "new": list(self.new)}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainabilityChange:
+    """A layer that was frozen or unfrozen."""
+
+    path: str
+    old: bool
+    new: bool
+
+    def document(self) -> dict[str, Any]:
+        return {"path": self.path, "old": self.old, "new": self.new}
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How far a variable moved."""
+
+    relative_norm: float
+    """Norm of the difference over the norm of the old values; infinite when those are all zero."""
+    cosine: float
+    """Cosine of the angle between old and new values; NaN when one side is all zero."""
+    share: float
+    """Share of the entries that are not the same."""
+
+    def document(self) -> dict[str, float | None]:
+        values = {"relative_norm": self.relative_norm, "cosine": self.cosine, "share": self.share}
+        return {key: value if math.isfinite(value) else None for key, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class VariableChange:
+    """A variable of a layer that both models have. `path` is the layer's path in the new model."""
+
+    path: str
+    variable: str
+    key: str
+    status: Status
+    old_shape: tuple[int, ...] | None = None
+    new_shape: tuple[int, ...] | None = None
+    old_dtype: str | None = None
+    new_dtype: str | None = None
+    statistics: Statistics | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "variable": self.variable,
+            "key": self.key,
+            "status": self.status,
+            "shape": {"old": _listed(self.old_shape), "new": _listed(self.new_shape)},
+            "dtype": {"old": self.old_dtype, "new": self.new_dtype},
+        } | (self.statistics.document() if self.statistics else {})
+
+
+def _listed(shape: tuple[int, ...] | None) -> list[int] | None:
+    return None if shape is None else list(shape)
+
+
+@dataclass(frozen=True)
+class Diff:
+    """The difference between two models. Paths are those of the new model, except in `removed` and `Rename.old`."""
+
+    old: ModelSpec = field(repr=False, compare=False)
+    new: ModelSpec = field(repr=False, compare=False)
+    pairs: Mapping[str, str] = field(repr=False, compare=False)
+    """Which layer of the new model each layer of the old one became, by path."""
+    added: tuple[LayerEntry, ...] = ()
+    removed: tuple[LayerEntry, ...] = ()
+    changed: tuple[ConfigChange, ...] = ()
+    renamed: tuple[Rename, ...] = ()
+    rewired: tuple[Rewiring, ...] = ()
+    trainability: tuple[TrainabilityChange, ...] = ()
+    weights: tuple[VariableChange, ...] = ()
+    """Variables that are not equal."""
+    equal_variables: int = 0
+    """How many variables are equal bit for bit; of those whose values were not compared, shape and dtype."""
+    values_compared: bool = False
+    size: tuple[int, int] = (0, 0)
+    """Bytes of all variables, before and after."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether nothing at all was found. How the models were compiled, and what they are called, does not count."""
+        lists = (self.added, self.removed, self.changed, self.renamed, self.rewired, self.trainability, self.weights)
+        return not any(lists)
+
+    def document(self) -> dict[str, Any]:
+        """The document of `surgery diff --json`."""
+        old, new = self.old, self.new
+        return {
+            "identical": self.identical,
+            "added": [entry.document() for entry in self.added],
+            "removed": [entry.document() for entry in self.removed],
+            "changed": [change.document() for change in self.changed],
+            "renamed": [rename.document() for rename in self.renamed],
+            "rewired": [rewiring.document() for rewiring in self.rewired],
+            "trainability": [change.document() for change in self.trainability],
+            "weights": [change.document() for change in self.weights],
+            "equal_variables": self.equal_variables,
+            "values_compared": self.values_compared,
+            "parameters": {"before": old.parameters, "after": new.parameters},
+            "trainable_parameters": {"before": old.trainable_parameters, "after": new.trainable_parameters},
+            "size": {"before": self.size[0], "after": self.size[1]},
+        }

@@ -1,0 +1,138 @@
+"""Values of variables, compared: whether they are the same bits, how alike they are, how far they moved."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from surgery.model.blocks import blocks, same_bits
+from surgery.model.changes.difference import Statistics
+from surgery.model.fingerprint import Values
+from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PROBE = 1024
+"""Entries at the beginning of a variable that tell it from others before all of it is compared."""
+SAMPLE = 1 << 16
+"""Entries from which likeness is judged."""
+STATISTICS_BLOCK = 1 << 17
+
+
+class Variables:
+    """The variables of two models. Equality is found once for each pair, and remembered."""
+
+    def __init__(self, old: Values | None, new: Values | None) -> None:
+        self._sides = (old, new) if old is not None and new is not None else None
+        self._equal: dict[tuple[str, str, str], bool] = {}
+
+    @property
+    def has_values(self) -> bool:
+        return self._sides is not None
+
+    def pair(self, old: str, new: str, key: str) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """Both sides' values of a variable, where both are known."""
+        if self._sides is None or (old, key) not in self._sides[0] or (new, key) not in self._sides[1]:
+            return None
+        return self._sides[0][old, key], self._sides[1][new, key]
+
+    def equal(self, old: str, new: str, key: str) -> bool:
+        """Whether a variable is the same on both sides, bit for bit; when no values are known, shapes must do."""
+        found = self._equal.get((old, new, key))
+        if found is None:
+            arrays = self.pair(old, new, key)
+            found = self._equal[old, new, key] = arrays is None or _is_same(*arrays)
+        return found
+
+    def all_equal(self, old: tuple[str, LayerSpec], new: tuple[str, LayerSpec]) -> bool:
+        """Whether two layers have the same variables with the same values."""
+        if shapes(old[1]) != shapes(new[1]):
+            return False
+        keys = sorted(old[1].weights, key=lambda weight: weight.size)
+        return all(self.equal(old[0], new[0], weight.key) for weight in keys)
+
+    def probe(self, side: int, path: str, layer: LayerSpec) -> bytes | None:
+        """The beginning of each variable; None when that tells nothing (no values, or constants such as zeros)."""
+        if self._sides is None:
+            return None
+        starts = [_start(self._sides[side][path, w.key]) for w in layer.weights if (path, w.key) in self._sides[side]]
+        if not any(_is_distinctive(start) for start in starts):
+            return None
+        return b"".join(start.tobytes() for start in starts)
+
+    def likeness(self, old: tuple[str, LayerSpec], new: tuple[str, LayerSpec]) -> float | None:
+        """Cosine between samples of the largest variable of two layers; None when values tell nothing."""
+        largest = max(old[1].weights, key=lambda weight: weight.size, default=None)
+        arrays = self.pair(old[0], new[0], largest.key) if largest else None
+        if arrays is None or arrays[0].shape != arrays[1].shape or not _is_distinctive(_start(arrays[0])):
+            return None
+        found = statistics(*(array.reshape(-1)[:SAMPLE] if array.flags.c_contiguous else array for array in arrays))
+        return found.cosine if math.isfinite(found.cosine) else 0.0
+
+
+def shapes(layer: LayerSpec) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+    return tuple(sorted((weight.key, weight.shape, weight.dtype) for weight in layer.weights))
+
+
+def _is_same(old: NDArray[Any], new: NDArray[Any]) -> bool:
+    return old.shape == new.shape and old.dtype == new.dtype and same_bits(old, new)
+
+
+def _start(array: NDArray[Any]) -> NDArray[Any]:
+    return array.reshape(-1)[:PROBE] if array.flags.c_contiguous else array.flat[:PROBE]
+
+
+def _is_distinctive(start: NDArray[Any]) -> bool:
+    """Whether the values could hardly be the same by chance: not a handful, not a constant."""
+    return start.size >= 8 and len(set(start.tolist())) >= 3
+
+
+def statistics(old: NDArray[Any], new: NDArray[Any]) -> Statistics:
+    """How far values of one shape moved, in double precision, in one pass over both."""
+    import numpy as np
+
+    old_square = new_square = moved_square = 0.0
+    differing = 0
+    room = [np.empty(0), np.empty(0)]
+    for one, other in blocks(old, new, size=STATISTICS_BLOCK):
+        if len(room[0]) < len(one):
+            room = [np.empty(len(one)), np.empty(len(one))]
+        a, b = room[0][: len(one)], room[1][: len(one)]
+        np.copyto(a, one, casting="unsafe")
+        np.copyto(b, other, casting="unsafe")
+        differing += int(np.count_nonzero(a != b))
+        with np.errstate(all="ignore"):
+            old_square += _square(a)
+            new_square += _square(b)
+            moved_square += _square(np.subtract(b, a, out=a))
+    return Statistics(
+        relative_norm=math.sqrt(moved_square / old_square) if old_square else math.inf if moved_square else 0.0,
+        cosine=_cosine(old_square, new_square, moved_square),
+        share=differing / old.size if old.size else 0.0,
+    )
+
+
+def _square(values: NDArray[Any]) -> float:
+    """einsum, not dot: BLAS starts threads for it, which wait for each other on a busy machine."""
+    import numpy as np
+
+    return float(np.einsum("i,i->", values, values))
+
+
+def _cosine(old: float, new: float, moved: float) -> float:
+    """From the squared norms of both sides and of their difference, which loses nothing where they are nearly equal."""
+    if not (old and new and math.isfinite(old + new + moved)):
+        return math.nan
+    return max(-1.0, min(1.0, (old + new - moved) / (2 * math.sqrt(old) * math.sqrt(new))))
+
+
+def size_of(model: ModelSpec) -> int:
+    """Bytes of all variables of a model."""
+    return sum(_bytes(weight) for _, layer in model.walk() for weight in layer.weights)
+
+
+def _bytes(weight: WeightSpec) -> int:
+    bits = re.search(r"\d+", weight.dtype)
+    return math.ceil(weight.size * (int(bits.group()) if bits else 8) / 8)
