@@ -10,11 +10,11 @@ import tempfile
 import traceback
 from pathlib import Path
 
-import click
+import typer
 
 from surgery import cli
 from surgery.cli.app import app
-from surgery.errors import Errors, SurgeryError, render
+from surgery.errors import Errors, SurgeryError, UsageError, render
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
 PARTS = {"app", "main", "options", "output", "project", "__main__"}
@@ -42,12 +42,12 @@ def run(arguments: list[str]) -> int:
     except SurgeryError as error:
         print(render(error), file=sys.stderr)
         return error.status if isinstance(error, Errors) else error.exit_status
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        print(_usage(error), file=sys.stderr)
         return USAGE
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
@@ -57,6 +57,13 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever else it is, it is our bug
         print(_bug(error, arguments), file=sys.stderr)
         return BUG
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What typer says of a command line, in our own form."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else app.info.name
+    return render(UsageError(error.format_message(), fix=f"see: {command} --help"))
 
 
 def _bug(error: Exception, arguments: list[str]) -> str:

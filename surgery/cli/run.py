@@ -23,4 +23,4 @@ def run(recipe: RecipeFile, output: Output = None, set: Set = None, trust: Trust
     made = api.plan(loaded, trust=granted)
     print(plan_text(made), flush=True)
     result = api.run_plan(made, trust=granted, output=output)
-    print(f"\n{run_text(result)}")
+    print(f"\n{run_text(result.document)}")

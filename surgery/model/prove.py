@@ -100,6 +100,7 @@ class _Proof:
             built = shapes.build(layer, inputs, call)
         except ShapeMismatch as error:
             error.what = f"'{join_path(self.inside, layer.name)}' cannot take its input: {error.what}"
+            error.fix = error.fix or "list the shapes with: surgery inspect MODEL"
             raise
         if built is None and is_known:
             return layer, call
