@@ -97,7 +97,7 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
         SurgeryError: The data cannot be opened, or `max_drop` names what is not measured.
     """
     data = _data(evaluation, model, setup, place)
-    if not isinstance(data, Stream) and (errors := check_data(data, model, None, (*place, "data"))):
+    if errors := _misfits(data, model, place):
         return Measurement(failure=errors[0].what)
     names = _metrics(evaluation, setup)
     wants_loss = any(metric.class_name == "loss" for metric in names)
@@ -112,6 +112,11 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
     values = {name: float(value) for name, value in found.items() if name != "loss" or wants_loss}
     _check_names(evaluation, values, place)
     return Measurement(values, {name: name != "loss" and _is_better_high(model, name) for name in values})
+
+
+def misfits(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> list[SurgeryError]:
+    """What keeps a model from being measured: asked of the result before it is trained."""
+    return _misfits(_data(evaluation, model, setup, place), model, place)
 
 
 def compare(evaluation: Evaluation, before: Measurement, after: Measurement, place: Field) -> list[Comparison]:
@@ -165,6 +170,10 @@ def gate_failures(comparisons: Sequence[Comparison]) -> list[SurgeryError]:
     ]
 
 
+def _misfits(data: Examples | Stream, model: Any, place: Field) -> list[SurgeryError]:
+    return [] if isinstance(data, Stream) else check_data(data, model, None, (*place, "data"))
+
+
 def _data(evaluation: Evaluation, model: Any, setup: Setup, place: Field) -> Examples | Stream:
     if not isinstance(evaluation.data, str):
         return open_data(evaluation.data, model, Place(setup.folder, (*place, "data"), setup.trust))
@@ -179,18 +188,20 @@ def _data(evaluation: Evaluation, model: Any, setup: Setup, place: Field) -> Exa
 
 
 def _metrics(evaluation: Evaluation, setup: Setup) -> tuple[MetricObject, ...]:
-    """What is asked for; what `max_drop` names is measured in any case."""
+    """What is asked for; what `max_drop` names is measured in any case, and the loss where nothing else is."""
     asked = evaluation.metrics or (() if evaluation.max_drop else setup.metrics)
     known = {metric.config.get("name", metric.class_name) for metric in asked}
-    return (*asked, *(MetricObject(name, plain=True) for name in evaluation.max_drop if name not in known))
+    guarded = (MetricObject(name, plain=True) for name in evaluation.max_drop if name not in known)
+    return (*asked, *guarded) or (MetricObject("loss", plain=True),)
 
 
 def _loss(setup: Setup, place: Field) -> Any:
     if setup.loss is None:
         raise InvalidValue(
-            "max_drop names 'loss', and there is no training that has one",
-            expected="the name of a metric",
-            field=(*place, "max_drop", "loss"),
+            "the loss is to be measured, and there is no training that has one",
+            expected="the names of metrics",
+            fix="metrics: [accuracy]",
+            field=place,
         )
     return live(setup.loss, setup.trust, place)
 

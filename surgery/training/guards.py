@@ -78,6 +78,21 @@ class FiniteGuard(keras.callbacks.Callback):  # type: ignore[misc]
         )
 
 
+def known_failure(error: Exception, stage: str, position: tuple[int, int], batch_size: int) -> RunFailed | None:
+    """The failure that an error during training stands for. None where it is an error of ours."""
+    if is_out_of_memory(error):
+        return out_of_memory(stage, position, batch_size)
+    if isinstance(error, (ValueError, TypeError)) or type(error).__name__ == "InvalidArgumentError":
+        epoch, step = position
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return RunFailed(
+            f"stage '{stage}', epoch {epoch}, step {step}: Keras stopped: {first}",
+            expected="data, loss and metrics that fit the model; the last good weights are kept",
+            fix="compare them with what surgery inspect prints of the model",
+        )
+    return None
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of Python or of a backend means that memory ran out."""
     name, text = type(error).__name__, str(error)

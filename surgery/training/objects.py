@@ -11,7 +11,7 @@ import keras
 
 from surgery.errors import InvalidValue, OutputRefused, SurgeryError
 from surgery.execution.custom import load
-from surgery.model.keras_object import KerasObject
+from surgery.model.keras_object import KerasObject, ScheduleObject
 from surgery.training.place import Field, at
 
 MODULES = {
@@ -80,15 +80,13 @@ def snake_case(name: str) -> str:
 
 
 def _arguments(config: Mapping[str, Any], trust: Sequence[str], field: Field) -> dict[str, Any]:
-    return {name: _argument(item, trust, (*field, name)) for name, item in config.items()}
+    return {name: _argument(name, item, trust, (*field, name)) for name, item in config.items()}
 
 
-def _argument(item: Any, trust: Sequence[str], field: Field) -> Any:
-    if isinstance(item, KerasObject):
-        return live(item, trust, field)
-    if isinstance(item, (list, tuple)):
-        return [_argument(part, trust, field) for part in item]
-    return item
+def _argument(name: str, item: Any, trust: Sequence[str], field: Field) -> Any:
+    if name == "learning_rate" and isinstance(item, Mapping):
+        item = ScheduleObject.parse(item)
+    return live(item, trust, field) if isinstance(item, KerasObject) else item
 
 
 def _inside(folder: Path, written: str, field: Field) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from surgery.errors import RunFailed
+from surgery.errors import RunFailed, SurgeryError
 from surgery.recipe.training import Stage
 from surgery.training.examples import Examples, Indices, Stream
-from surgery.training.guards import FiniteGuard, is_out_of_memory, out_of_memory
+from surgery.training.guards import FiniteGuard, known_failure
 from surgery.training.history import EpochRecord, History, StageRecord
 from surgery.training.layers import set_trainable
 from surgery.training.objects import live, live_callback
@@ -101,6 +102,28 @@ def compile_for(model: Any, work: StageWork, trust: Sequence[str]) -> None:
     )
 
 
+def check_objects(work: StageWork, trust: Sequence[str]) -> list[SurgeryError]:
+    """What keeps the objects of a stage from being made; asked before the first stage trains."""
+    stage, field = work.stage, work.field
+    errors: list[SurgeryError] = []
+    with TemporaryDirectory() as folder:
+        makers = [
+            partial(live, stage.optimizer, trust, (*field, "optimizer")),
+            partial(live, stage.loss, trust, (*field, "loss")),
+            *(partial(live, one, trust, (*field, "metrics", n)) for n, one in enumerate(stage.metrics)),
+            *(
+                partial(live_callback, one, Path(folder), trust, (*field, "callbacks", n))
+                for n, one in enumerate(stage.callbacks)
+            ),
+        ]
+        for make in makers:
+            try:
+                make()
+            except SurgeryError as error:
+                errors.append(error)
+    return errors
+
+
 def _fit(
     model: Any, work: StageWork, setting: Setting, progress: Progress
 ) -> tuple[list[EpochRecord], RunFailed | None]:
@@ -121,9 +144,9 @@ def _fit(
     except RunFailed as error:
         failure = error
     except Exception as error:
-        if not is_out_of_memory(error):
+        failure = known_failure(error, stage.name, guard.position, setting.batch_size)
+        if failure is None:
             raise
-        failure = out_of_memory(stage.name, guard.position, setting.batch_size)
     if failure is not None:
         guard.good.restore()
     return recorder.records, failure

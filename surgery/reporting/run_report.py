@@ -1,0 +1,129 @@
+"""The report of a run in Markdown, made from its `run.json` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from surgery.reporting.markdown import code, escape, folded, markdown_table
+from surgery.reporting.run_curves import curves_of, sparkline
+from surgery.reporting.run_words import metric, seconds, status_sentence
+from surgery.reporting.table import change, count
+
+Document = Mapping[str, Any]
+
+
+def run_report(document: Document, image: str | None) -> str:
+    """The report.
+
+    Args:
+        document: What `run.json` holds.
+        image: The file with the curves, relative to the report.
+    """
+    parts = [f"# {escape(document['recipe']['name'])}", status_sentence(document, escape)]
+    if description := document["recipe"]["description"]:
+        parts.insert(1, escape(description))
+    for title, body in (
+        ("Before and after", _evaluation(document)),
+        ("The model", _model(document)),
+        ("Training", _training(document, image)),
+        ("Data", _data(document)),
+        ("Where and how", _circumstances(document)),
+    ):
+        if body:
+            parts += [f"## {title}", body]
+    return "\n\n".join(parts) + "\n"
+
+
+def _evaluation(document: Document) -> str:
+    rows = [
+        (
+            escape(one["evaluation"]),
+            escape(one["metric"]),
+            metric(one["before"]),
+            metric(one["after"]),
+            metric(one["drop"]),
+            "" if one["allowed"] is None else metric(one["allowed"]),
+            "failed" if one["failed"] else "",
+        )
+        for one in document["evaluation"]
+    ]
+    if not rows:
+        return ""
+    return markdown_table(("evaluation", "metric", "before", "after", "drop", "allowed", ""), rows)
+
+
+def _model(document: Document) -> str:
+    plan = document["plan"]
+    lines = [
+        f"- source: {code(plan['source']['model'])}",
+        *([f"- result: {code(document['outputs']['model'])}"] if document["outputs"]["model"] else []),
+        f"- parameters: {change(**plan['parameters'])}",
+    ]
+    lines += [f"- line {step['line']}: {escape(step['op'])}, {_layers(step['layers'])}" for step in plan["steps"]]
+    return "\n".join(lines)
+
+
+def _layers(paths: list[str]) -> str:
+    named = ", ".join(code(path) for path in paths[:5])
+    return named if len(paths) <= 5 else f"{named} and {count(len(paths) - 5)} more"
+
+
+def _training(document: Document, image: str | None) -> str:
+    if not document["stages"]:
+        return ""
+    parts = [f"![Curves of the training]({image})"] if image else []
+    rows = [
+        (escape(curve.name), sparkline(curve.training), sparkline(curve.validation), *_ends(curve.training))
+        for curve in curves_of(document)
+    ]
+    if rows:
+        parts.append(markdown_table(("metric", "training", "validation", "first epoch", "last epoch"), rows))
+    parts += _stages(document)
+    return "\n\n".join(parts)
+
+
+def _ends(values: tuple[float | None, ...]) -> tuple[str, str]:
+    return metric(values[0]), metric(values[-1])
+
+
+def _stages(document: Document) -> Iterator[str]:
+    for stage in document["stages"]:
+        epochs = stage["epochs"]
+        early = f" of {stage['epochs_asked']}" if stage["ended_early"] else ""
+        summary = (
+            f"{stage['name']}: {len(epochs)}{early} epochs, {count(stage['trainable_parameters'])} trainable "
+            f"parameters, {seconds(stage['seconds'])}"
+        )
+        names = list(dict.fromkeys(name for epoch in epochs for name in epoch["metrics"]))
+        rows = [
+            (str(epoch["epoch"]), *(metric(epoch["metrics"].get(name)) for name in names), seconds(epoch["seconds"]))
+            for epoch in epochs
+        ]
+        yield folded(summary, markdown_table(("epoch", *map(escape, names), "time"), rows))
+
+
+def _data(document: Document) -> str:
+    rows = [(escape(name), count(one["examples"]), _classes(one["classes"])) for name, one in document["data"].items()]
+    return markdown_table(("data", "examples", "of each class"), rows) if rows else ""
+
+
+def _classes(classes: Mapping[str, int]) -> str:
+    if not classes:
+        return ""
+    counts = classes.values()
+    return f"{len(classes)} classes, {count(min(counts))} to {count(max(counts))} each"
+
+
+def _circumstances(document: Document) -> str:
+    versions = ", ".join(f"{escape(name)} {escape(version)}" for name, version in document["versions"].items())
+    lines = [
+        f"- device: {escape(document['device'])}, precision {escape(document['precision'])}",
+        f"- seed: {document['seed']}",
+        f"- versions: {versions}",
+        *(f"- time: {escape(name)} {seconds(value)}" for name, value in document["timings"].items()),
+        *(f"- {escape(note)}" for note in document["notes"]),
+    ]
+    digests = [(escape(name), code(digest)) for name, digest in document["digests"].items()]
+    table = folded("sha256 of what went in and came out", markdown_table(("what", "sha256"), digests))
+    return "\n".join(lines) + "\n\n" + table

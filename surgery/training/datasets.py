@@ -1,0 +1,89 @@
+"""What a training learns from and what it is watched on, opened and checked against the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from surgery.errors import DataInvalid, SurgeryError, raise_all
+from surgery.recipe.training import Stage, Training
+from surgery.training.check import DataFacts, check_batch_size, check_data, check_stage, facts_of
+from surgery.training.data import open_data, split
+from surgery.training.examples import Examples, Stream
+from surgery.training.objects import snake_case
+from surgery.training.place import Field, Place
+
+FIELD: Field = ("training", "data")
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The examples of a training."""
+
+    train: Examples | Stream
+    validation: Examples | Stream | None
+
+    @property
+    def has_streams(self) -> bool:
+        return isinstance(self.train, Stream) or isinstance(self.validation, Stream)
+
+    @property
+    def facts(self) -> dict[str, DataFacts]:
+        """What the report says, by `train` and `validation`. Nothing is known of a stream."""
+        named = {"train": self.train, "validation": self.validation}
+        return {
+            name: facts_of(data) for name, data in named.items() if data is not None and not isinstance(data, Stream)
+        }
+
+
+def open_datasets(training: Training, model: Any, folder: Path, trust: Sequence[str], seed: int) -> Datasets:
+    """Opens the data of a training, and refuses before the first step what would go wrong at one.
+
+    Raises:
+        SurgeryError: One for each thing that does not fit.
+    """
+    data = training.data
+    train = open_data(data.train, model, Place(folder, (*FIELD, "train"), trust))
+    validation: Examples | Stream | None = None
+    if data.validation is not None:
+        validation = open_data(data.validation, model, Place(folder, (*FIELD, "validation"), trust))
+    elif data.validation_split is not None:
+        train, validation = _split(train, data.validation_split, seed)
+    opened = Datasets(train, validation)
+    raise_all(_errors(training, opened, model))
+    return opened
+
+
+def _split(train: Examples | Stream, fraction: float, seed: int) -> tuple[Examples, Examples]:
+    if isinstance(train, Stream) or len(train) < 2:
+        raise DataInvalid(
+            "validation_split needs at least two examples that can be told apart, and this is "
+            + ("a stream of batches" if isinstance(train, Stream) else "one example"),
+            expected="arrays or images; or a validation source of its own",
+            fix="validation: {factory: package.module:function}",
+            field=(*FIELD, "validation_split"),
+        )
+    return split(train, fraction, seed)
+
+
+def _errors(training: Training, opened: Datasets, model: Any) -> list[SurgeryError]:
+    errors: list[SurgeryError] = []
+    for number, stage in enumerate(training.stages):
+        errors += check_stage(stage, model, opened.validation is not None, ("training", "stages", number))
+    sources = (("train", opened.train), ("validation", opened.validation))
+    for name, data in sources:
+        if data is None or isinstance(data, Stream):
+            continue
+        key = name if name == "train" or training.data.validation is not None else "train"
+        for loss in dict.fromkeys(_loss_name(stage) for stage in training.stages):
+            found = check_data(data, model, loss, (*FIELD, key))
+            errors += [error for error in found if error.what not in {known.what for known in errors}]
+    if not isinstance(opened.train, Stream) and "batch_size" in training.data.model_fields_set:
+        errors += check_batch_size(training.data.batch_size, len(opened.train), FIELD)
+    return errors
+
+
+def _loss_name(stage: Stage) -> str | None:
+    return None if stage.loss.is_custom else snake_case(stage.loss.class_name)

@@ -1,0 +1,209 @@
+"""A whole run: build, measure, train, measure again, write the model, and leave a record of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from surgery.errors import RunFailed, SurgeryError, flatten, raise_all
+from surgery.execution.build import build, build_source_model
+from surgery.execution.commit import refuse_input, write_result
+from surgery.execution.variables import LiveValues
+from surgery.model.spec import ModelSpec
+from surgery.planning import Plan
+from surgery.recipe import Recipe
+from surgery.recipe.training import Training
+from surgery.training.account import Account
+from surgery.training.datasets import Datasets, open_datasets
+from surgery.training.devices import on, precision, resolve
+from surgery.training.evaluation import (
+    Comparison,
+    Measurement,
+    Setup,
+    compare,
+    gate_failures,
+    measure,
+    misfits,
+    unguarded,
+)
+from surgery.training.folder import new_folder
+from surgery.training.place import Field
+from surgery.training.progress import Progress, progress_for
+from surgery.training.record import shown
+from surgery.training.seeds import seed_everything
+from surgery.training.stages import Outcome, Setting, StageWork, check_objects, train
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left."""
+
+    document: dict[str, Any]
+    """What `run.json` holds."""
+    folder: Path
+    """The folder of the run, with `run.json`, `report.md` and the curves."""
+    model: Path
+    """The file of the trained model."""
+
+
+def run(
+    plan: Plan, *, trust: Sequence[str] = (), output: Path | None = None, progress: Progress | None = None
+) -> RunResult:
+    """Carries out a recipe.
+
+    The folder of the run is `runs/NAME/0001` beside the output, or beside the recipe where it names no output; then the
+    model lies in that folder too.
+
+    Args:
+        plan: The plan of the recipe.
+        trust: The modules outside Keras that may be imported.
+        output: Where to write the model, instead of the recipe's `outputs.model`.
+        progress: Where the training says how far it is. Default: standard error.
+
+    Raises:
+        SurgeryError: Everything that does not fit, before the first step, with its place in the recipe.
+        RunFailed: The training could not go on; its last good weights are in the folder of the run.
+        GateFailed: The result lost more than the recipe allows; no model was written.
+    """
+    recipe = plan.recipe
+    if output is None and recipe.outputs.model is not None:
+        output = recipe.resolve(recipe.outputs.model)
+    try:
+        if output is not None:
+            refuse_input(plan, output)
+        seed_everything(recipe.seed)
+        device = resolve(recipe.training.device if recipe.training else "auto")
+        return _run(Job(plan, tuple(trust), device, progress or progress_for()), output)
+    except SurgeryError as error:
+        for one in flatten(error):
+            one.at(recipe.location(*one.field) if one.field else None)
+        raise
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all parts of a run need."""
+
+    plan: Plan
+    trust: tuple[str, ...]
+    device: str
+    progress: Progress
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.plan.recipe
+
+
+def _run(job: Job, output: Path | None) -> RunResult:
+    recipe, account = job.recipe, Account(job.plan, job.device)
+    with on(job.device):
+        with account.timed("build"):
+            model = build(job.plan, job.trust)
+        with account.timed("data"):
+            datasets = _datasets(job, model)
+        if datasets is not None:
+            account.facts, account.streams = datasets.facts, datasets.has_streams
+        setup = _setup(job, datasets)
+        with account.timed("evaluation"):
+            before = _before(job, model, setup)
+        folder = new_folder(recipe.folder if output is None else output.parent, recipe.name)
+        if recipe.training is not None and datasets is not None:
+            with account.timed("training"):
+                outcome = _train(job, recipe.training, model, datasets, folder)
+            account.history = outcome.history
+            if outcome.failure is not None:
+                _keep(job.plan, model, account, folder, outcome.failure)
+        with account.timed("evaluation"):
+            account.comparisons = _after(job, model, setup, before)
+    if failures := gate_failures(account.comparisons):
+        account.leave(folder, "gate-failed", None, "; ".join(failure.what for failure in failures))
+        raise_all(failures)
+    written = output or folder / "model.keras"
+    with account.timed("write"):
+        _write(job.plan, job.plan.final, model, written)
+    return RunResult(account.leave(folder, "done", written), folder, written)
+
+
+def _datasets(job: Job, model: Any) -> Datasets | None:
+    recipe = job.recipe
+    if recipe.training is None:
+        return None
+    works = _works(job, recipe.training)
+    raise_all([error for work in works for error in check_objects(work, job.trust)])
+    return open_datasets(recipe.training, model, recipe.folder, job.trust, recipe.seed)
+
+
+def _works(job: Job, training: Training) -> list[StageWork]:
+    pairs = enumerate(zip(training.stages, job.plan.stages, strict=True))
+    return [StageWork(stage, planned.trainable, number) for number, (stage, planned) in pairs]
+
+
+def _setup(job: Job, datasets: Datasets | None) -> Setup:
+    """How evaluations are made: with the metrics and the loss of the last stage, where they name none."""
+    folder, training = job.recipe.folder, job.recipe.training
+    if training is None or datasets is None:
+        return Setup(folder, job.trust)
+    last = training.stages[-1]
+    return Setup(folder, job.trust, datasets.validation, last.metrics, last.loss)
+
+
+def _before(job: Job, model: Any, setup: Setup) -> list[Measurement]:
+    """The evaluations of the source model.
+
+    Raises:
+        DataInvalid: One cannot be made on the result; or has a `max_drop`, and cannot be made on the source model.
+    """
+    evaluations = job.recipe.evaluation
+    if not evaluations:
+        return []
+    for number, evaluation in enumerate(evaluations):
+        raise_all(misfits(model, evaluation, setup, _field(number)))
+    source = build_source_model(job.plan, job.trust)
+    measured = [measure(source, one, setup, _field(number)) for number, one in enumerate(evaluations)]
+    pairs = enumerate(zip(evaluations, measured, strict=True))
+    raise_all([error for number, (one, values) in pairs for error in unguarded(one, values, _field(number))])
+    return measured
+
+
+def _train(job: Job, training: Training, model: Any, datasets: Datasets, folder: Path) -> Outcome:
+    setting = Setting(
+        datasets.train,
+        datasets.validation,
+        training.data.batch_size,
+        training.data.shuffle,
+        job.recipe.seed,
+        job.device,
+        folder,
+        job.trust,
+        job.progress,
+    )
+    with precision(model, training.precision):
+        return train(model, _works(job, training), setting)
+
+
+def _after(job: Job, model: Any, setup: Setup, before: Sequence[Measurement]) -> list[Comparison]:
+    found: list[Comparison] = []
+    for number, (evaluation, measured) in enumerate(zip(job.recipe.evaluation, before, strict=True)):
+        after = measure(model, evaluation, setup, _field(number))
+        found += compare(evaluation, measured, after, _field(number))
+    return found
+
+
+def _keep(plan: Plan, model: Any, account: Account, folder: Path, failure: RunFailed) -> NoReturn:
+    """Leaves the last good weights and the account in the folder of the run, and raises the failure."""
+    kept = folder / "last-good.keras"
+    _write(plan, plan.stages[len(account.history.stages) - 1].spec, model, kept)
+    account.leave(folder, "failed", kept, failure.what)
+    failure.expected = f"{failure.expected} in {shown(kept)}"
+    raise failure
+
+
+def _write(plan: Plan, spec: ModelSpec, model: Any, output: Path) -> None:
+    trained = {path for stage in plan.stages for path, value in stage.trainable.items() if value}
+    write_result(plan, spec, LiveValues(model, spec), output, trained)
+
+
+def _field(number: int) -> Field:
+    return ("evaluation", number)
