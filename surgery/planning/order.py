@@ -7,9 +7,11 @@ the same plan.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from surgery.errors import SurgeryError
+from surgery.model.graph import readers
 from surgery.model.spec import ModelSpec, join_path, split_path
 from surgery.operations import Operation, Phase
 
@@ -33,13 +35,13 @@ def arranged(operations: Sequence[Operation], numbers: Sequence[int], phase: Pha
         phase: In the structure phase a neighbour counts as touched, too.
         model: The model at the beginning of the phase.
     """
-    touched = {number: _touched(operations[number], phase, model) for number in numbers}
+    reach = {number: _reach(operations[number], phase, model) for number in numbers}
     waiting = {
-        number: {earlier for earlier in numbers[:place] if _must_follow(touched[earlier], touched[number])}
+        number: {earlier for earlier in numbers[:place] if _meet(reach[earlier], reach[number])}
         for place, number in enumerate(numbers)
     }
     place_of = {path: place for place, (path, _) in enumerate(model.walk())}
-    keys = {number: _key(operations[number], touched[number], place_of, number) for number in numbers}
+    keys = {number: _key(operations[number], reach[number], place_of, number) for number in numbers}
     ready = [(keys[number], number) for number in numbers if not waiting[number]]
     heapq.heapify(ready)
     order: list[int] = []
@@ -54,33 +56,39 @@ def arranged(operations: Sequence[Operation], numbers: Sequence[int], phase: Pha
     return order
 
 
-def _touched(operation: Operation, phase: Phase, model: ModelSpec) -> frozenset[str] | None:
-    """The layers that an operation touches; None when that depends on what other operations do first."""
+@dataclass(frozen=True)
+class _Reach:
+    """The layers that an operation works on, and those with the layers next to them."""
+
+    targets: frozenset[str]
+    around: frozenset[str]
+
+
+def _reach(operation: Operation, phase: Phase, model: ModelSpec) -> _Reach | None:
+    """What an operation touches; None when that depends on what other operations do first."""
     try:
-        targets = operation.targets(model)
+        targets = frozenset(operation.targets(model))
     except SurgeryError:
         return None
     if phase is not Phase.STRUCTURE:
-        return frozenset(targets)
+        return _Reach(targets, targets)
     if not operation.names_layers():
         return None
-    return frozenset(targets) | {near for path in targets for near in _neighbours(model, path)}
+    return _Reach(targets, targets | {near for path in targets for near in _neighbours(model, path)})
 
 
 def _neighbours(model: ModelSpec, path: str) -> set[str]:
     inside, name = split_path(path)
     inner = model.model_at(inside)
-    near = {layer.name for layer in inner.layers if name in layer.inbound} | set(inner.by_name[name].inbound)
-    return {join_path(inside, each) for each in near}
+    return {join_path(inside, each) for each in (*readers(inner, name), *inner.by_name[name].inbound)}
 
 
-def _must_follow(earlier: frozenset[str] | None, later: frozenset[str] | None) -> bool:
-    return earlier is None or later is None or not earlier.isdisjoint(later)
+def _meet(one: _Reach | None, other: _Reach | None) -> bool:
+    """Whether the written order of two operations may matter: on one layer, or on the edge between two."""
+    return one is None or other is None or not one.targets.isdisjoint(other.around)
 
 
-def _key(
-    operation: Operation, touched: frozenset[str] | None, place_of: dict[str, int], number: int
-) -> tuple[int, str, str]:
-    if not touched:
+def _key(operation: Operation, reach: _Reach | None, place_of: Mapping[str, int], number: int) -> tuple[int, str, str]:
+    if reach is None or not reach.targets:
         return (number, "", "")
-    return (min(place_of.get(path, 0) for path in touched), operation.op, operation.model_dump_json(by_alias=True))
+    return (min(place_of.get(path, 0) for path in reach.targets), operation.op, operation.model_dump_json(by_alias=True))
