@@ -78,7 +78,9 @@ def _default(class_name: str, key: str) -> Any:
     if key in known.config:
         return canonical(known.config[key])
     argument = known.arguments.get(key)
-    return ABSENT if argument is None or argument.required else canonical(argument.default)
+    if argument is None or argument.required:
+        return ABSENT
+    return "linear" if argument.type == "activation" and argument.default is None else canonical(argument.default)
 
 
 def _arguments(layer: LayerSpec) -> list[Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from surgery.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from surgery.model.changes.document import DiffDocument
 
 Status = Literal["changed", "reshaped", "added", "removed"]
 
@@ -31,14 +33,6 @@ class LayerEntry:
     parameters: int
     inputs: tuple[str, ...]
 
-    def document(self) -> dict[str, Any]:
-        return {
-            "path": self.path,
-            "class_name": self.class_name,
-            "parameters": self.parameters,
-            "inputs": list(self.inputs),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
@@ -47,10 +41,6 @@ class KeyChange:
     key: str
     old: Any
     new: Any
-
-    def document(self) -> dict[str, Any]:
-        sides = {"old": self.old, "new": self.new}
-        return {"key": self.key} | {side: value for side, value in sides.items() if value is not ABSENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +51,6 @@ class ConfigChange:
     class_name: str
     values: tuple[KeyChange, ...]
 
-    def document(self) -> dict[str, Any]:
-        values = [value.document() for value in self.values]
-        return {"path": self.path, "class_name": self.class_name, "values": values}
-
 
 @dataclass(frozen=True, slots=True)
 class Rename:
@@ -73,9 +59,6 @@ class Rename:
     old: str
     new: str
     class_name: str
-
-    def document(self) -> dict[str, Any]:
-        return {"old": self.old, "new": self.new, "class_name": self.class_name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +69,6 @@ class Rewiring:
     old: tuple[str, ...]
     new: tuple[str, ...]
 
-    def document(self) -> dict[str, Any]:
-        return {"path": self.path, "old": list(self.old), "new": list(self.new)}
-
 
 @dataclass(frozen=True, slots=True)
 class TrainabilityChange:
@@ -97,9 +77,6 @@ class TrainabilityChange:
     path: str
     old: bool
     new: bool
-
-    def document(self) -> dict[str, Any]:
-        return {"path": self.path, "old": self.old, "new": self.new}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +89,6 @@ class Statistics:
     """Cosine of the angle between old and new values; NaN when one side is all zero."""
     share: float
     """Share of the entries that are not the same."""
-
-    def document(self) -> dict[str, float | None]:
-        values = {"relative_norm": self.relative_norm, "cosine": self.cosine, "share": self.share}
-        return {key: value if math.isfinite(value) else None for key, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +104,6 @@ class VariableChange:
     old_dtype: str | None = None
     new_dtype: str | None = None
     statistics: Statistics | None = None
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "path": self.path,
-            "variable": self.variable,
-            "key": self.key,
-            "status": self.status,
-            "shape": {"old": _listed(self.old_shape), "new": _listed(self.new_shape)},
-            "dtype": {"old": self.old_dtype, "new": self.new_dtype},
-        } | (self.statistics.document() if self.statistics else {})
-
-
-def _listed(shape: tuple[int, ...] | None) -> list[int] | None:
-    return None if shape is None else list(shape)
 
 
 @dataclass(frozen=True)
@@ -175,21 +134,8 @@ class Diff:
         lists = (self.added, self.removed, self.changed, self.renamed, self.rewired, self.trainability, self.weights)
         return not any(lists)
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> DiffDocument:
         """The document of `surgery diff --json`."""
-        old, new = self.old, self.new
-        return {
-            "identical": self.identical,
-            "added": [entry.document() for entry in self.added],
-            "removed": [entry.document() for entry in self.removed],
-            "changed": [change.document() for change in self.changed],
-            "renamed": [rename.document() for rename in self.renamed],
-            "rewired": [rewiring.document() for rewiring in self.rewired],
-            "trainability": [change.document() for change in self.trainability],
-            "weights": [change.document() for change in self.weights],
-            "equal_variables": self.equal_variables,
-            "values_compared": self.values_compared,
-            "parameters": {"before": old.parameters, "after": new.parameters},
-            "trainable_parameters": {"before": old.trainable_parameters, "after": new.trainable_parameters},
-            "size": {"before": self.size[0], "after": self.size[1]},
-        }
+        from surgery.model.changes.document import diff_document
+
+        return diff_document(self)
