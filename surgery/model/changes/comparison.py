@@ -92,7 +92,8 @@ class _Comparison:
         """Layers whose own name or whose place is another. What only lies in a renamed nested model is not listed."""
         for old, new in self.survivors:
             (inside_old, name_old), (inside_new, name_new) = split_path(old), split_path(new)
-            if name_old != name_new or self.pairs.get(inside_old, "") != inside_new:
+            place = self.pairs.get(inside_old) if inside_old else ""
+            if name_old != name_new or place != inside_new:
                 yield Rename(old, new, class_of(self.after[new]))
 
     def _rewired(self) -> Iterator[Rewiring]:
