@@ -96,18 +96,10 @@ def _modules(draft: _Draft) -> Iterator[tuple[Keys, str, bool]]:
         if isinstance(node.content, Mapping):
             found = ((key, _CUSTOM.fullmatch(key)) for key in node.content)
             yield from (((*keys, key), match[1], True) for key, match in found if match)
-        elif _is_object(keys) and isinstance(node.content, str) and (match := _CUSTOM.fullmatch(node.content)):
-            yield keys, match[1], False
     for keys in (("model",), *draft.sources()):
         factory = _FACTORY.fullmatch(draft.text(*keys, "factory") or "")
         if factory:
             yield (*keys, "factory"), factory[1], False
-
-
-def _is_object(keys: Keys) -> bool:
-    """True where a bare name stands for a loss, metric, optimizer or callback."""
-    names = [key for key in keys if isinstance(key, str)]
-    return bool(names) and names[-1] in ("loss", "metrics", "optimizer", "callbacks")
 
 
 def _files(draft: _Draft) -> Iterator[SurgeryError]:

@@ -7,8 +7,9 @@ A scalar that is `${name}` and nothing else takes the parameter's value with its
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from surgery.errors import (
     InvalidValue,
@@ -64,7 +65,9 @@ def substitute(
     for name in overrides:
         if name not in declared:
             problems.append(_unknown(f"--set {name}: the recipe has no parameter '{name}'", name, declared).at(place))
-    use = _Use(document, declared | {name: value for name, value in overrides.items() if name in declared}, problems)
+    values = {name: overrides.get(name, node.content) for name, node in declared.items()}
+    refused = {name for name, node in declared.items() if node.is_refused}
+    use = _Use(document, values, refused, problems)
     root = document.root
     if isinstance(root.content, Mapping):
         entries = {
@@ -72,31 +75,34 @@ def substitute(
             for key, entry in root.content.items()
         }
         root = replace(root, content=entries)
-    unused = [_unused(document, name) for name in declared if name not in use.used and not problems]
+    unused = [_unused(document, name) for name in declared if name not in use.used]
     return replace(document, root=root), problems, unused
 
 
-def _declared(document: Document, problems: list[SurgeryError]) -> dict[str, Scalar]:
-    """The declared parameters whose values are possible; what is wrong with the others goes to the problems."""
+def _declared(document: Document, problems: list[SurgeryError]) -> dict[str, Node]:
+    """The declared parameters; what is wrong with them goes to the problems, and they are marked as refused."""
     section = document.find(SECTION)
     if section is None or not isinstance(section.content, Mapping):
         return {}
-    declared: dict[str, Scalar] = {}
+    declared: dict[str, Node] = {}
     for name, entry in section.content.items():
-        value = entry.node.content
-        if isinstance(value, Mapping | tuple):
-            problem: SurgeryError = WrongType(
-                f"the parameter '{name}' is a list or a map", expected="text, a number, true, false or null"
-            )
-            problems.append(problem.at(document.location(SECTION, name)))
-        elif isinstance(value, str) and _USE.search(value):
-            problem = InvalidValue(f"the parameter '{name}' uses another one", expected="a value without ${ }")
-            problems.append(problem.at(document.location(SECTION, name)))
-        elif not _NAME.fullmatch(name):
+        declared[name] = entry.node
+        if not _NAME.fullmatch(name):
             problem = InvalidValue(f"'{name}' cannot be the name of a parameter", expected="letters, digits and '_'")
             problems.append(problem.at(document.location(SECTION, name, mark="key")))
-        declared[name] = None if isinstance(value, Mapping | tuple) else value
+        elif wrong := _wrong_value(name, entry.node.content):
+            problems.append(wrong.at(document.location(SECTION, name)))
+            declared[name] = replace(entry.node, is_refused=True)
     return declared
+
+
+def _wrong_value(name: str, value: object) -> SurgeryError | None:
+    if isinstance(value, Mapping | tuple):
+        scalars = "text, a number, true, false or null"
+        return WrongType(f"the parameter '{name}' is a list or a map", expected=scalars)
+    if isinstance(value, str) and _USE.search(value):
+        return InvalidValue(f"the parameter '{name}' uses another one", expected="a value without ${ }")
+    return None
 
 
 @dataclass
@@ -104,7 +110,8 @@ class _Use:
     """One pass over the values of a document."""
 
     document: Document
-    values: Mapping[str, Scalar]
+    values: Mapping[str, object]
+    refused: Collection[str]
     problems: list[SurgeryError]
     used: set[str] = field(default_factory=set)
 
@@ -113,28 +120,31 @@ class _Use:
             case str() as text if "${" in text:
                 return self._text(node, text)
             case Mapping() as entries:
-                for key, entry in entries.items():
-                    self._check_key(key, entry)
-                changed = {key: Entry(entry.key, self.node(entry.node)) for key, entry in entries.items()}
+                good = {key: entry for key, entry in entries.items() if self._is_good_key(key, entry)}
+                changed = {key: Entry(entry.key, self.node(entry.node)) for key, entry in good.items()}
                 return replace(node, content=changed)
             case tuple() as items:
                 return replace(node, content=tuple(self.node(item) for item in items))
         return node
 
-    def _check_key(self, key: str, entry: Entry) -> None:
+    def _is_good_key(self, key: str, entry: Entry) -> bool:
         if "${" in key:
             problem = KeyNotText("a parameter cannot stand in a key", expected="text without ${ }", fix="write it out")
             self.problems.append(problem.at(self.document.at(entry.key)))
+        return "${" not in key
 
     def _text(self, node: Node, text: str) -> Node:
         found = [use for use in _USE.finditer(text) if use["name"] is not None]
         names = tuple(name for use in found if (name := self._name(node, use)) is not None)
-        if len(names) != len(found):
+        if len(names) != len(found) or any(name in self.refused for name in names):
             return replace(node, is_refused=True)
         if len(found) == 1 and found[0][0] == text:
-            return replace(node, content=self.values[names[0]], parameters=names)
-        content = _USE.sub(lambda use: write_plain(self.values[use["name"]]) if use["end"] else "${", text)
+            return replace(node, content=self._value(names[0]), parameters=names)
+        content = _USE.sub(lambda use: write_plain(self._value(use["name"])) if use["end"] else "${", text)
         return replace(node, content=content, parameters=names)
+
+    def _value(self, name: str) -> Scalar:
+        return cast(Scalar, self.values[name])
 
     def _name(self, node: Node, use: re.Match[str]) -> str | None:
         """The parameter of one use; None, and a problem, when there is no such parameter."""
@@ -159,8 +169,8 @@ class _Use:
         return node.span if column < 0 else Span(node.span.line, column + 1, len(use))
 
 
-def _unknown(what: str, name: str, declared: Mapping[str, Scalar]) -> UnknownParameter:
-    known = ", ".join(declared) if declared else "none is declared"
+def _unknown(what: str, name: str, declared: Iterable[str]) -> UnknownParameter:
+    known = ", ".join(declared) or "none is declared"
     fix = did_you_mean(name, declared) or f"declare it: parameters: {{{name or 'name'}: ...}}"
     return UnknownParameter(what, expected=f"one of the recipe's parameters: {known}", fix=fix)
 
