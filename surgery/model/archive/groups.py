@@ -104,7 +104,7 @@ def _with_weights(layer: LayerSpec, group: Group, path: str, blocks: Blocks) -> 
         inner, inside = attach(layer.inner, group, path)
         blocks |= inside
         return replace(layer, inner=inner)
-    found = dict(_variables(group))
+    found = {_canonical(layer, key): block for key, block in _variables(group)}
     _check_keys(path, group)
     blocks |= {(path, key): block for key, block in found.items()}
     return replace(layer, weights=tuple(weight(path, key, block) for key, block in found.items()))
@@ -119,6 +119,12 @@ def weight(path: str, key: str, block: Block) -> WeightSpec:
 def _variables(group: Group) -> list[tuple[str, Block]]:
     found = [(key, block) for key, block in group.walk() if not is_seed(key, block)]
     return sorted(found, key=lambda item: _rank(item[0]))
+
+
+def _canonical(layer: LayerSpec, key: str) -> str:
+    """Keras before 3.15 kept the parts of a MultiHeadAttention under their private names: `_query_dense`."""
+    is_private = layer.class_name == "MultiHeadAttention" and key.split("/")[0].removeprefix("_") in COMPOSITES
+    return key.removeprefix("_") if is_private else key
 
 
 def _rank(key: str) -> tuple[int, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from surgery.errors import FileUnreadable
+from surgery.errors import FileUnreadable, ModelInvalid
 from surgery.model.archive.container import Container, open_container
-from surgery.model.archive.groups import Blocks, attach
+from surgery.model.archive.groups import Blocks, attach, groups_of
 from surgery.model.archive.values import Place, WeightValues
 from surgery.model.config import from_config
 from surgery.model.hdf5 import Group, open_file, read_tree
@@ -41,10 +42,26 @@ def open_weights(path: str | Path) -> WeightValues:
         raise
 
 
-def read_assets(path: str | Path) -> dict[str, bytes]:
-    """Vocabularies and other files beside the weights, by the name of their member (`assets/...`)."""
+def read_assets(path: str | Path) -> dict[tuple[str, str], bytes]:
+    """Vocabularies and other files beside the weights, by layer path and their name below the layer.
+
+    Raises:
+        As `read_model`; ModelInvalid when a file belongs to no layer.
+    """
     with open_container(path, assets=True) as container:
-        return dict(container.assets)
+        if not container.assets:
+            return {}
+        groups = {f"assets/{group}/": path for path, group in groups_of(_read(container)[0])}
+        return {_owner(name, groups): data for name, data in container.assets.items()}
+
+
+def _owner(member: str, groups: Mapping[str, str]) -> tuple[str, str]:
+    """The layer that a member of the archive belongs to: the innermost one."""
+    owners = [group for group in groups if member.startswith(group)]
+    if not owners:
+        raise ModelInvalid(f"the file {member} in the archive belongs to no layer")
+    group = max(owners, key=len)
+    return groups[group], member.removeprefix(group)
 
 
 def _read(container: Container) -> tuple[ModelSpec, Places]:
@@ -52,13 +69,18 @@ def _read(container: Container) -> tuple[ModelSpec, Places]:
         from surgery.model.legacy import read_h5
 
         return read_h5(container)
-    spec = from_config(container.document)
+    document = container.document
+    if container.keras_version.startswith("2"):
+        from surgery.model.legacy import convert_config
+
+        document = convert_config(document, str(container.path))
+    spec = from_config(document)
     spec, blocks = attach(spec, _tree(container))
     return spec, places(blocks)
 
 
 def places(blocks: Blocks) -> Places:
-    return {variable: Place(block) for variable, block in blocks.items()}
+    return {variable: Place((block,)) for variable, block in blocks.items()}
 
 
 def _tree(container: Container) -> Group:

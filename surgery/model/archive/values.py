@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -12,15 +12,30 @@ from surgery.model.hdf5 import Block, as_declared, map_block, open_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Array = "NDArray[Any]"
+
+class Conversion(Protocol):
+    """Arrays of an old file as one variable of Keras 3. It tells the shape without touching a number."""
+
+    def shape(self, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]: ...
+
+    def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a variable's values are: a dataset, and what an old Keras' layout needs done to it."""
+    """Where a variable's values are: datasets, and what an old Keras' layout needs done to them."""
 
-    block: Block
-    convert: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    blocks: tuple[Block, ...]
+    convert: Conversion | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shapes = [block.shape for block in self.blocks]
+        return self.convert.shape(shapes) if self.convert else shapes[0]
+
+    @property
+    def dtype(self) -> str:
+        return self.blocks[0].dtype
 
 
 class Values(Protocol):
@@ -41,9 +56,8 @@ class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):
 
     def __getitem__(self, variable: tuple[str, str]) -> NDArray[Any]:
         place = self._places[variable]
-        array = as_declared(self._stored(place.block), place.block.dtype)
-        if place.convert:
-            array = place.convert(array)
+        arrays = [as_declared(self._stored(block), block.dtype) for block in place.blocks]
+        array = place.convert(*arrays) if place.convert else arrays[0]
         array.flags.writeable = False
         return array
 

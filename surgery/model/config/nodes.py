@@ -33,7 +33,8 @@ def read_calls(document: Mapping[str, Any], where: str, tensors: Tensors) -> tup
             raise ModelInvalid(f"{where}: the calls of layer '{document['name']}' cannot be read")
         args = tuple(_revive(item, document["name"], tensors) for item in node["args"])
         call = Call(args, _revive(node.get("kwargs") or {}, document["name"], tensors))
-        calls.append(replace(call, inputs=tuple(tensors[ref] for ref in call.refs())))
+        stated = [tensors.get(ref) for ref in call.refs()]
+        calls.append(replace(call, inputs=() if None in stated else tuple(filter(None, stated))))
     return tuple(calls)
 
 
@@ -41,7 +42,8 @@ def _revive(value: Any, reader: str, tensors: Tensors) -> Any:
     match value:
         case {"class_name": "__keras_tensor__", "config": config}:
             ref, spec = _tensor(config, reader)
-            tensors[ref] = spec
+            if spec is not None:
+                tensors[ref] = spec
             return ref
         case list():
             return [_revive(item, reader, tensors) for item in value]
@@ -51,8 +53,11 @@ def _revive(value: Any, reader: str, tensors: Tensors) -> Any:
             return value
 
 
-def _tensor(config: Any, reader: str) -> tuple[TensorRef, TensorSpec]:
+def _tensor(config: Any, reader: str) -> tuple[TensorRef, TensorSpec | None]:
+    """A tensor, and its shape where it is stated: configs of Keras 1 and 2 have none."""
     match config:
+        case {"keras_history": [str(layer), int(call), int(output)], "shape": None}:
+            return TensorRef(layer, call, output), None
         case {"keras_history": [str(layer), int(call), int(output)], "shape": list(shape)}:
             return TensorRef(layer, call, output), TensorSpec(tuple(shape), str(config.get("dtype") or "float32"))
         case _:

@@ -1,0 +1,58 @@
+"""Models of Keras 1 and 2, and the `.h5` of Keras 3, as Keras 3 would have them in a `.keras` file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from surgery.errors import ModelUnsupported
+from surgery.model.archive.container import Container
+from surgery.model.archive.values import Place
+from surgery.model.config import from_config
+from surgery.model.legacy.h5 import read_old_file
+from surgery.model.legacy.keras1 import upgrade
+from surgery.model.legacy.keras2 import convert_document
+from surgery.model.legacy.objects import Problems
+from surgery.model.legacy.weights import attach_old
+from surgery.model.spec import ModelSpec
+
+__all__ = ["convert_config", "read_h5"]
+
+
+def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Place]]:
+    """The model in an `.h5`, and where its variables are.
+
+    Raises:
+        FileUnreadable: it is damaged.
+        ModelUnsupported: weights without a model, a subclassed model, or things that Keras 3 does not have.
+        ModelInvalid: it contradicts itself.
+    """
+    file = read_old_file(container)
+    document = convert_config(file.document, str(container.path), is_keras_1=file.is_keras_1)
+    return attach_old(from_config(document), file)
+
+
+def convert_config(document: Mapping[str, Any], where: str, *, is_keras_1: bool = False) -> Mapping[str, Any]:
+    """The model config of an old Keras as the document of a `.keras` file.
+
+    Raises:
+        ModelUnsupported: names everything that Keras 3 does not have, at once.
+    """
+    if not _is_model(document):
+        return document
+    problems = Problems()
+    if is_keras_1:
+        document = upgrade(document, problems)
+    converted = convert_document(document, problems)
+    if problems.found:
+        raise ModelUnsupported(
+            f"{where} has what Keras 3 does not: {'; '.join(problems.found)}",
+            expected="layers and arguments that Keras 3 has, or custom classes registered as package>Class",
+            fix="replace these in the Keras that wrote the file, and save it again",
+        )
+    return converted
+
+
+def _is_model(document: Mapping[str, Any]) -> bool:
+    config = document.get("config")
+    return isinstance(config, list) or (isinstance(config, Mapping) and isinstance(config.get("layers"), list))

@@ -1,0 +1,92 @@
+"""Weights that lie in the file in another way than Keras 3 keeps them: Keras 1, Theano, CuDNN.
+
+The facts are those of `preprocess_weights_for_loading` in Keras 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from surgery.model.archive.values import Conversion, Place
+from surgery.model.hdf5 import Block
+from surgery.model.legacy.h5 import OldFile
+from surgery.model.legacy.layout import CudnnBias, CudnnKernel, Joined, Reordered
+
+GATES = {"LSTM": (0, 6, 3, 9), "ConvLSTM2D": (0, 6, 3, 9), "GRU": (0, 3, 6)}
+"""Where Keras 1 has the kernel of each gate in its flat list, in the order that Keras 2 joins them."""
+CUDNN_GATES = {"LSTM": 4, "GRU": 3}
+CONVOLUTIONS = frozenset({"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D"})
+
+
+def convert_weights(class_name: str, config: Mapping[str, Any], blocks: Sequence[Block], file: OldFile) -> list[Place]:
+    """The variables of a layer, from its weights in the file.
+
+    Args:
+        class_name: Its class in Keras 3.
+        config: Its arguments as Keras 3 has them.
+        blocks: Its weights, in the order of the file.
+        file: What kind of file it is.
+    """
+    if class_name == "Bidirectional" and blocks:
+        inner, half = config["layer"], len(blocks) // 2
+        sides = (blocks[:half], blocks[half:])
+        return [p for side in sides for p in convert_weights(inner["class_name"], inner["config"], side, file)]
+    if class_name in CUDNN_GATES and _is_cudnn(CUDNN_GATES[class_name], blocks):
+        return _cudnn(class_name, blocks)
+    if file.is_keras_1 and len(blocks) == 3 * len(GATES.get(class_name, ())):
+        return _gates(class_name, blocks)
+    places = [Place((block,)) for block in blocks]
+    if not blocks or class_name not in CONVOLUTIONS:
+        return places
+    kernel = _keras_1_kernel(class_name, config, blocks[0]) if file.is_keras_1 else None
+    if not file.is_keras_1 and file.backend == "theano":
+        kernel = _turned(blocks[0])
+    return [Place((blocks[0],), kernel), *places[1:]] if kernel else places
+
+
+def _is_cudnn(gates: int, blocks: Sequence[Block]) -> bool:
+    """CuDNN alone has two biases end to end."""
+    return len(blocks) == 3 and blocks[2].shape == (2 * gates * blocks[1].shape[0],)
+
+
+def _cudnn(class_name: str, blocks: Sequence[Block]) -> list[Place]:
+    gates = CUDNN_GATES[class_name]
+    conversions: tuple[Conversion, ...] = (
+        CudnnKernel(gates, is_input=True),
+        CudnnKernel(gates, is_input=False),
+        CudnnBias(is_summed=class_name == "LSTM"),
+    )
+    return [Place((block,), conversion) for block, conversion in zip(blocks, conversions, strict=True)]
+
+
+def _gates(class_name: str, blocks: Sequence[Block]) -> list[Place]:
+    order = GATES[class_name]
+    return [Place(tuple(blocks[at + part] for at in order), Joined()) for part in range(3)]
+
+
+def _keras_1_kernel(class_name: str, config: Mapping[str, Any], block: Block) -> Conversion | None:
+    """How Keras 1 kept a kernel: with Theano's order of axes the filters came first."""
+    is_first = config.get("data_format") == "channels_first"
+    rank = len(block.shape)
+    if class_name == "Conv1D" and rank == 4:
+        is_new = block.shape[:2] == (_length(config), 1) and block.shape[3] == config.get("filters")
+        return Reordered((0, 1, 2, 3), (1,)) if is_new else Reordered((2, 3, 1, 0), (1,))
+    if class_name == "Conv2D" and is_first and rank == 4:
+        return Reordered((2, 3, 1, 0))
+    if class_name == "Conv2DTranspose" and rank == 4:
+        return Reordered((2, 3, 0, 1)) if is_first else Reordered((0, 1, 3, 2))
+    if class_name == "Conv3D" and is_first and rank == 5:
+        return Reordered((2, 3, 4, 1, 0))
+    return None
+
+
+def _length(config: Mapping[str, Any]) -> Any:
+    size = config.get("kernel_size")
+    return size[0] if isinstance(size, list | tuple) else size
+
+
+def _turned(block: Block) -> Conversion | None:
+    """Theano turned kernels around before it multiplied."""
+    rank = len(block.shape)
+    return Reordered(tuple(range(rank)), flipped=tuple(range(rank - 2))) if rank > 2 else None
