@@ -1,6 +1,6 @@
 """The process that reads the file: a stranger's bytes, libhdf5, and limits that the kernel keeps.
 
-It is started with the open file as its standard input, lowers its own limits for good, and answers with JSON on its standard
+It is started with the descriptor of the open file, lowers its own limits for good, and answers with JSON on its standard
 output. Afterwards it can open no file, no socket and no process, write nothing, and use little memory and time.
 """
 
@@ -19,13 +19,13 @@ from surgery.model.scan.verdict import Finding, Status
 
 
 def main() -> None:
-    trust = tuple(sys.argv[1:])
+    descriptor, seconds, *trust = sys.argv[1:]
     _load_everything()
     try:
-        _bound_memory_and_time()
-        parts = opened(0)
+        _bound_memory_and_time(int(float(seconds)) + 1)
+        parts = opened(int(descriptor))
         _close_the_doors()
-        findings, kind = examine(parts, trust), parts.kind
+        findings, kind = examine(parts, tuple(trust)), parts.kind
     except MemoryError:
         findings, kind = [Finding("scan-memory", Status.UNCHECKED, "reading the file takes too much memory")], "unknown"
     except Exception as error:  # noqa: BLE001  whatever a hostile file provokes is a refusal, never a traceback
@@ -41,19 +41,19 @@ def _load_everything() -> None:
     import h5py  # noqa: F401
     from h5py import h5a, h5d, h5g, h5l, h5o, h5t  # noqa: F401
 
-    for codec in ("ascii", "cp437", "latin-1", "utf-8"):
+    for codec in ("ascii", "cp437", "latin-1", "unicode_escape", "utf-8"):
         codecs.lookup(codec)
     allowlist()
 
 
-def _bound_memory_and_time() -> None:
+def _bound_memory_and_time(seconds: int) -> None:
     for kind, amount in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_DATA, limits.DATA_BYTES),
-        (resource.RLIMIT_CPU, limits.CPU_SECONDS),
     ):
         resource.setrlimit(kind, (amount, amount))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
 
 
 def _close_the_doors() -> None:

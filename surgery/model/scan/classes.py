@@ -32,6 +32,8 @@ class Allowlist:
 
     def holds(self, module: object, name: object) -> bool:
         """Whether Keras' own class of that name is harmless. Without a module, as in HDF5 files, the name decides."""
+        if not isinstance(name, str):
+            return False
         if module is None:
             return name in self.legacy
         return isinstance(module, str) and name in self.classes.get(module, ())
@@ -107,6 +109,7 @@ class Config:
             found
             for found in self.objects
             if isinstance(found.name, str)
+            and isinstance(found.module, str | None)
             and found.name not in VALUES
             and not known.holds(found.module, found.name)
             and not self.trusts(found)

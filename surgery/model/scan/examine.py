@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from surgery.model.scan import limits
+from surgery.model.scan import classes, folder, graph, hdf5, json, limits, shapes, values, zip
 from surgery.model.scan.classes import Config
 from surgery.model.scan.folder import Folder, list_folder
 from surgery.model.scan.hdf5_walk import SIGNATURE, Description, describe
@@ -56,11 +56,11 @@ def examine(parts: Parts, trust: tuple[str, ...]) -> list[Finding]:
         return findings
     weights = _described(parts)
     texts = dict(parts.texts)
-    findings += judge("hdf5", weights, "" if parts.kind == "hdf5" else WEIGHTS) if weights else []
+    findings += judge(hdf5.FAMILY, weights, "" if parts.kind == "hdf5" else WEIGHTS) if weights else []
     for name, data in weights.texts.items() if weights else ():
         texts[name] = JsonText(data, len(data))
     for name, text in texts.items():
-        found = judge("json", text, name)
+        found = judge(json.FAMILY, text, name)
         findings += found or _config_findings(name, text, trust, weights)
     return findings
 
@@ -71,10 +71,10 @@ def _config_findings(
     if name == METADATA:
         return
     config = Config(text.value, trust, compiled="$." if name == "training_config" else "$.compile_config.")
-    for family in ("classes", "values", "graph"):
+    for family in (classes.FAMILY, values.FAMILY, graph.FAMILY):
         yield from specific(judge(family, config, name))
     if weights and name != "training_config":
-        yield from judge("shapes", Model(config, weights), name)
+        yield from judge(shapes.FAMILY, Model(config, weights), name)
 
 
 def specific(findings: list[Finding]) -> list[Finding]:
@@ -89,9 +89,9 @@ def _described(parts: Parts) -> Description | None:
     return describe(parts.weights) if parts.weights else None
 
 
-def _folder_parts(folder: Folder) -> Parts:
-    parts = Parts("folder", findings=judge("folder", folder))
-    views = {name: View(fd, 0, os.fstat(fd).st_size) for name, fd in folder.opened.items()}
+def _folder_parts(listing: Folder) -> Parts:
+    parts = Parts("folder", findings=judge(folder.FAMILY, listing))
+    views = {name: View(fd, 0, os.fstat(fd).st_size) for name, fd in listing.opened.items()}
     parts.weights = views.pop(WEIGHTS, None)
     parts.texts = {name: _text(view.size, view_reader(view)) for name, view in views.items()}
     return parts
@@ -102,7 +102,7 @@ def view_reader(view: View) -> Callable[[], bytes | None]:
 
 
 def _zip_parts(archive: Archive) -> Parts:
-    parts = Parts("zip", findings=judge("zip", archive))
+    parts = Parts("zip", findings=judge(zip.FAMILY, archive))
     if parts.findings:
         return parts
     for name in (CONFIG, METADATA):

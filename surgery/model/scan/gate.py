@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from surgery.errors import FileMissing, FileUnreadable, ModelUnsafe
+from surgery.model.scan import limits
 from surgery.model.scan.folder import identity_of, list_folder
 from surgery.model.scan.process import OUTCOMES, ask
 from surgery.model.scan.verdict import Finding, Identity, Status, Verdict
@@ -30,12 +31,13 @@ FILE_CODES = {
 _KINDS = {".keras": ("zip", "folder"), ".h5": ("hdf5",), ".hdf5": ("hdf5",)}
 
 
-def scan(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> Verdict:
+def scan(path: str | os.PathLike[str], trust: tuple[str, ...] = (), seconds: float = limits.WALL_SECONDS) -> Verdict:
     """Scans a model file or folder: `.keras`, `.h5`, `.hdf5` of Keras 1 to 3, or weights alone.
 
     Args:
         path: The file. A symbolic link to it is followed; links inside a folder are not.
         trust: Modules whose classes may be in the model, as `--trust` names them.
+        seconds: How long reading it may take.
 
     Returns:
         The verdict, always: a hostile or broken file raises nothing.
@@ -51,7 +53,7 @@ def scan(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> Verdict:
     descriptor = _open(name)
     try:
         before = _identities(descriptor)
-        kind, findings = ask(descriptor, trust)
+        kind, findings = ask(descriptor, trust, seconds)
         after = _identities(descriptor)
     finally:
         os.close(descriptor)

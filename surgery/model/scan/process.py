@@ -38,8 +38,9 @@ def ask(
     """The kind of an open file and what the rules have against it."""
     root = str(Path(__file__).parents[3])
     child = subprocess.Popen(
-        [sys.executable, "-P", "-c", _START, root, *trust],
-        stdin=descriptor,
+        [sys.executable, "-P", "-c", _START, root, str(descriptor), str(seconds), *trust],
+        pass_fds=(descriptor,),
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, **_QUIET},
@@ -70,7 +71,7 @@ def _understood(answer: bytes, status: int) -> tuple[str, tuple[Finding, ...]]:
 
 def _death(status: int) -> tuple[str, str]:
     if status == -signal.SIGXCPU:
-        return "scan-timeout", f"the file was not read within {limits.CPU_SECONDS} seconds of computing"
+        return "scan-timeout", "reading the file took too much computing"
     if status < 0:
         return "scan-crashed", f"the reading process was ended by signal {-status}"
     return "scan-failed", f"the reading process ended with status {status}"

@@ -46,9 +46,9 @@ def shape_bomb(model: Model) -> Found:
 def odd_shape(model: Model) -> Found:
     """A size that is negative, fractional or no number where a layer takes a number of units, filters or words."""
     for found in model.config.objects:
-        for key in _SIZES:
+        for key in _SIZES if isinstance(found.name, str) and found.name in _ELEMENTS else ():
             value = found.config.get(key)
-            if value is not None and found.name in _ELEMENTS and not (_is_size(value) or isinstance(value, list)):
+            if not (value is None or _is_size(value) or isinstance(value, list)):
                 yield f"{found.path}.config.{key}", f"{found} with a {key} that is no size"
 
 

@@ -114,7 +114,7 @@ def metric_too_large(config: Config) -> Found:
 
 def _names(config: Config) -> Iterator[tuple[str, Any]]:
     for found in config.objects:
-        if found.name not in VALUES:
+        if not isinstance(found.name, str) or found.name not in VALUES:
             if "name" in found.data:
                 yield joined(found.path, "name"), found.data["name"]
             if "name" in found.config and not _is_policy(found):
