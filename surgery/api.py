@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from surgery.errors import ExtraMissing
 from surgery.model.shapes import Built
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
 from surgery.planning import Plan, make_plan
@@ -41,28 +39,13 @@ class KerasWhenAsked:
 
     def _keras(self) -> KerasAnswers:
         if self._answers is None:
-            require_keras()
+            from surgery.execution.backend import load_keras
+
+            load_keras()
             from surgery.execution.answers import KerasAnswers
 
             self._answers = KerasAnswers(self._trust)
         return self._answers
-
-
-def require_keras() -> None:
-    """Says which extra to install when Keras or its backend is not there.
-
-    Raises:
-        ExtraMissing: when either is missing.
-    """
-    missing = [name for name in ("keras",) if find_spec(name) is None]
-    if not any(find_spec(backend) for backend in ("tensorflow", "jax", "torch")):
-        missing.append("a Keras backend")
-    if missing:
-        raise ExtraMissing(
-            f"{' and '.join(missing)} is needed for this and is not installed",
-            expected="one of the extras tensorflow, cuda, jax",
-            fix="pip install 'keras-surgery[tensorflow]'",
-        )
 
 
 def plan(recipe: Recipe, *, trust: Sequence[str] = ()) -> Plan:
@@ -85,7 +68,9 @@ def apply(plan: Plan, *, trust: Sequence[str] = ()) -> keras.Model:
         plan: A plan from `plan`.
         trust: Modules outside Keras that may be imported.
     """
-    require_keras()
+    from surgery.execution.backend import load_keras
+
+    load_keras()
     from surgery.execution.build import build
 
     return build(plan, trust)
@@ -117,7 +102,9 @@ def run(recipe: Recipe, *, trust: Sequence[str] = (), output: str | Path | None 
 
 def run_plan(plan: Plan, *, trust: Sequence[str] = (), output: str | Path | None = None) -> RunResult:
     """The same for a plan that is made already."""
-    require_keras()
+    from surgery.execution.backend import load_keras
+
+    load_keras()
     from surgery.training.run import run
 
     return run(plan, trust=tuple(trust), output=None if output is None else Path(output))

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from surgery.model.shapes import Built, Variable
-
 from surgery.errors import ShapeMismatch
 from surgery.execution.custom import custom_objects
 from surgery.execution.sources import build_source
 from surgery.execution.variables import stored_variables
 from surgery.model.config.writing import layer_document
+from surgery.model.shapes import Built, Variable
 from surgery.model.spec import Call, LayerSpec, TensorRef, TensorSpec
 from surgery.recipe import Recipe
 

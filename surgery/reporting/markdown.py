@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 
 from surgery.errors import printable
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&@:])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]|~:]|(?<=\bwww)\.|^\s*[-+#](?=\s)|^\s*\d+[.)](?=\s))", re.IGNORECASE)
+_REPLACED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b"}
+"""No entity, no HTML, no mention."""
 
 
 def escape(text: str) -> str:
     """Text that renders as itself: no markup, no mention, no link, no HTML, no new line."""
-    return (
-        _SPECIAL.sub(r"\\\1", printable(text)).replace("\\@", "@\u200b").replace("\\<", "&lt;").replace("\\>", "&gt;")
-    )
+    plain = "".join(_REPLACED.get(character, character) for character in printable(text))
+    return _SPECIAL.sub(lambda found: found.group()[:-1] + "\\" + found.group()[-1], plain)
 
 
 def code(text: str) -> str:
