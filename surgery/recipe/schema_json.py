@@ -36,6 +36,7 @@ _ONE, _LIST, _MAP = (
 def recipe_schema() -> dict[str, Any]:
     """The JSON Schema of a recipe, of the 2020-12 dialect."""
     schema = Recipe.model_json_schema(by_alias=True, schema_generator=_Untitled)
+    schema["properties"]["parameters"]["additionalProperties"] = False
     schema["$defs"] = dict(sorted((schema.get("$defs", {}) | {"ParameterUse": _PARAMETER_USE}).items()))
     for definition in schema["$defs"].values():
         _describe_operation(definition)

@@ -29,6 +29,8 @@ _MEANINGS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("while scanning a quoted scalar", "quoted text that is not closed", "a closing quote", "close the quote", True),
     ("unknown escape character", "an escape that YAML does not have", "text", "use single quotes, or \\\\", False),
     ("escape sequence", "an escape that is not complete", "hexadecimal digits", "use single quotes, or \\\\", False),
+    ("found '<stream end>'", "a map in { } or a list in [ ] that is not closed", "'}' or ']'", "close it", False),
+    ("expected the node content", "a value is missing", "a value", "write it, or null", False),
     ("expected ',' or '}'", "a map in { } that is not closed, or a comma is missing", "',' or '}'", "", False),
     ("expected ',' or ']'", "a list in [ ] that is not closed, or a comma is missing", "',' or ']'", "", False),
     (
@@ -42,7 +44,13 @@ _MEANINGS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("could not find expected ':'", "a key without ':'", "key: value", "write a ':' and a space behind the key", True),
     ("while scanning an alias", "plain text cannot begin with '*'", "text in quotes", _QUOTE, True),
     ("while scanning an anchor", "plain text cannot begin with '&'", "text in quotes", _QUOTE, True),
-    ("while scanning a block scalar", "text after | or > on the same line", "the text on the next line", "", False),
+    (
+        "while scanning a block scalar",
+        "text after | or > on the same line",
+        "the text on the next line",
+        "begin a new line",
+        False,
+    ),
 )
 
 
@@ -96,7 +104,7 @@ def _failure(error: Any, text: str) -> SyntaxFailure:
 def _fix(fix: str, mark: Any, lines: list[str]) -> str | None:
     if not fix and mark and mark.line < len(lines) and "${" in lines[mark.line]:
         return 'inside { } and [ ] a parameter is quoted: "${name}"'
-    return fix or None
+    return fix or "close it, or write a comma between the items"
 
 
 def _span(mark: Any, lines: list[str]) -> Span:

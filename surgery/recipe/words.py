@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -35,8 +35,17 @@ class Written:
         return handler(schema) | {"pattern": f"^(?:{self.pattern})$"}
 
 
-def known_application(name: str) -> str:
-    """Refuses what keras.applications does not have."""
+class _Application:
+    """A name in keras.applications."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(_known_application, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | {"enum": sorted(applications())}
+
+
+def _known_application(name: str) -> str:
     if name in applications():
         return name
     raise PydanticCustomError(
@@ -60,4 +69,4 @@ Module = Annotated[str, Written(_MODULE, "a module as package.module")]
 KerasFile = Annotated[str, Written(r"[^\0]*[^/\0]\.keras", "a file name that ends in .keras")]
 Factory = Annotated[str, Written(rf"{_MODULE}:[A-Za-z_]\w*", "a function as package.module:function")]
 Sha256 = Annotated[str, Written("[0-9a-f]{64}", "64 hexadecimal digits, as sha256sum prints them")]
-Application = Annotated[str, AfterValidator(known_application)]
+Application = Annotated[str, _Application()]

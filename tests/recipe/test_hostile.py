@@ -74,7 +74,7 @@ HOSTILE: list[tuple[str, bytes, str, int, int]] = [
     ("tab as indentation", b"a:\n\tb: 1", "syntax-invalid", 2, 1),
     ("open quote", b"a: 'b\n\n", "syntax-invalid", 1, 4),
     ("open map", b"a: {b: 1", "syntax-invalid", 1, 4),
-    ("open list", b"a: 1\nb: [1,\n", "syntax-invalid", 2, 4),
+    ("open list", b"a: 1\nb: [1,\n", "syntax-invalid", 2, 7),
     ("two keys on a line", b"a: b: c", "syntax-invalid", 1, 5),
     ("a key without a colon", b"a: 1\nbc\nd: 1", "syntax-invalid", 2, 1),
     ("text behind a quote", b"a: 'b' c", "syntax-invalid", 1, 8),
