@@ -1,0 +1,86 @@
+# Needs python3 (3.11 or newer), pip and make; everything else goes into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_WORKERS ?= 2
+
+# Printed from the code and committed; `make check` refuses stale copies.
+GENERATED := schemas surgery/model/catalogue.json surgery/model/scan/allowlist.json docs/reference
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help demo test check fix golden generated docs bench fuzz crash-test clean
+
+help:
+	@echo "make demo        run the quickstart: a classifier of digits 0-4 learns 5-9"
+	@echo "make test        run the tests"
+	@echo "make check       ruff, mypy --strict, import-linter, stale copies of generated files"
+	@echo "make fix         format, and put right what ruff can"
+	@echo "make golden      write the generated files and the golden files of the tests anew"
+	@echo "make docs        write the reference pages and build docs/_build"
+	@echo "make bench       time plan and inspect on a 550 MB model against Keras"
+	@echo "make fuzz        the long fuzz tests"
+	@echo "make crash-test  the long crash tests"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "surgery needs Python 3.11 or newer, and '$(PYTHON)' is not. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@# Where python3 comes without ensurepip (Debian's does), pip itself puts pip into the environment.
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { \
+	  $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+
+.venv/demo.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tensorflow]'
+	@touch $@
+
+.venv/test.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tensorflow,test]'
+	@touch $@ .venv/demo.stamp
+
+.venv/docs.stamp: pyproject.toml | .venv/test.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+demo: .venv/demo.stamp
+	$(BIN)/surgery run recipes/quickstart/digits-0-to-9.yaml
+
+test: .venv/test.stamp
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash"
+
+check: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory generated
+	@test -z "$$(git status --porcelain -- $(GENERATED))" || { git --no-pager diff --stat -- $(GENERATED); \
+	  echo "These files are printed from the code and are not up to date: make golden, then commit them." >&2; exit 1; }
+
+fix: .venv/test.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generated: .venv/test.stamp
+	$(BIN)/python -m surgery.reporting.schemas schemas
+	$(BIN)/python -m surgery.execution.catalogue
+	$(BIN)/python -m surgery.execution.allowlist
+	$(BIN)/python docs/print_reference.py docs/reference
+
+golden: generated
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash" --snapshot-update
+
+docs: .venv/docs.stamp
+	$(BIN)/python docs/print_reference.py docs/reference
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -b html docs docs/_build
+
+bench: .venv/demo.stamp
+	$(BIN)/python benchmarks/plan_vgg16.py
+
+fuzz: .venv/test.stamp
+	$(BIN)/python -m pytest -m fuzz
+
+crash-test: .venv/test.stamp
+	$(BIN)/python -m pytest -m crash
+
+clean:
+	rm -rf .venv docs/_build recipes/*/build
