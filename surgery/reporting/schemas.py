@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from surgery.model.changes.document import DiffDocument
 from surgery.model.listing import Listing
 from surgery.planning.document import PlanDocument
 from surgery.recipe.schema_json import recipe_schema
@@ -31,6 +32,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "recipe": recipe_schema,
     "inspect": _of(Listing, "surgery inspect"),
     "plan": _of(PlanDocument, "surgery plan"),
+    "diff": _of(DiffDocument, "surgery diff"),
 }
 
 
