@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from surgery.model.shapes.rules import Built, Site, Variable, rule
-from surgery.model.spec import Shape
+from surgery.model.spec import Shape, TensorRef
 
 
 @rule("Attention")
@@ -33,9 +33,10 @@ def additive_attention(site: Site) -> Built | None:
 
 @rule("MultiHeadAttention")
 def multi_head_attention(site: Site) -> Built | None:
-    if _returns_scores(site) or len(site.inputs) not in (2, 3):
+    roles = None if _returns_scores(site) else _roles(site)
+    if roles is None:
         return None
-    query, value, key = _roles(site)
+    query, value, key = roles
     heads, key_dim = site.get("num_heads"), site.get("key_dim")
     value_dim = site.get("value_dim", key_dim)
     given = site.get("output_shape")
@@ -57,10 +58,11 @@ def multi_head_attention(site: Site) -> Built | None:
 
 @rule("GroupQueryAttention", "GroupedQueryAttention")
 def grouped_query_attention(site: Site) -> Built | None:
-    if _returns_scores(site) or len(site.inputs) not in (2, 3):
+    roles = None if _returns_scores(site) else _roles(site)
+    if roles is None:
         return None
     site.need_rank(3, "batch, length, features")
-    query, value, key = _roles(site)
+    query, value, key = roles
     if query[-1] != value[-1]:
         raise site.refused(f"GroupQueryAttention needs a query and a value of the same features, and gets {site.shown}")
     heads, groups, size = site.get("num_query_heads"), site.get("num_key_value_heads"), site.get("head_dim")
@@ -83,14 +85,20 @@ def _projections(site: Site, parts: list[tuple[str, str, Shape, Shape]]) -> Iter
             yield site.variable(1, "bias", outputs).below(attribute)
 
 
-def _roles(site: Site) -> tuple[Shape, Shape, Shape]:
-    """The shapes of query, value and key, which is the value where it is not given.
+Roles = tuple[Shape, Shape, Shape]
 
-    The flat inputs come in the order of the arguments as they were passed, keyword arguments by sorted name.
+
+def _roles(site: Site) -> Roles | None:
+    """The shapes of query, value and key, which is the value where it is not given; None for a call that lacks one.
+
+    The flat inputs come in the order of the arguments as they were passed, keyword arguments (masks, too) by sorted name.
     """
-    named = sorted(name for name in ("query", "value", "key") if name in site.call.kwargs)
-    positional = ["query", "value", "key"][: len(site.inputs) - len(named)]
-    shapes = dict(zip([*positional, *named], (tensor.shape for tensor in site.inputs), strict=True))
+    positional = zip(("query", "value", "key"), site.call.args, strict=False)
+    names = [name for name, value in positional if isinstance(value, TensorRef)]
+    names += [name for name in sorted(site.call.kwargs) if isinstance(site.call.kwargs[name], TensorRef)]
+    shapes = {name: tensor.shape for name, tensor in zip(names, site.inputs, strict=False)}
+    if not {"query", "value"} <= set(shapes) or len(names) != len(site.inputs):
+        return None
     return shapes["query"], shapes["value"], shapes.get("key", shapes["value"])
 
 

@@ -24,7 +24,7 @@ def hashing(site: Site) -> Built:
 def discretization(site: Site) -> Built:
     mode = site.get("output_mode", "int")
     if mode == "int":
-        return site.built(site.shape, dtype="int64")
+        return site.built(site.shape, dtype="int32")
     boundaries = site.get("bin_boundaries")
     depth = site.get("num_bins") if boundaries is None else len(boundaries) + 1
     return site.built(_binned(site.shape, depth, mode), dtype=site.variable_dtype)

@@ -28,7 +28,7 @@ SAME = (
 )
 """Operations whose output is like their input."""
 
-FLOATING = ("Exp", "Log", "Sqrt", "Rsqrt", "Tanh", "Sin", "Cos", "Log1p", "Expm1", "Reciprocal", "Erf")
+FLOATING = ("Exp", "Log", "Sqrt", "Rsqrt", "Tanh", "Sin", "Cos", "Log1p", "Expm1", "Erf")
 """Operations whose output is a float."""
 
 
@@ -45,6 +45,17 @@ _ANY_DTYPE = ("Copy", "Flip", "Negative", "Relu", "Roll", "StopGradient")
 def floating(site: Site) -> Built | None:
     dtype = site.inputs[0].dtype
     return Built((TensorSpec(site.shape, dtype),)) if dtype in FLOATS else None
+
+
+@operation("Reciprocal")
+def reciprocal(site: Site) -> Built:
+    """Keras 3.15 states float32 for it, whatever goes in; for Logsumexp too."""
+    return Built((TensorSpec(site.shape, "float32"),))
+
+
+@operation("Logsumexp")
+def log_sum_exp(site: Site) -> Built:
+    return Built((TensorSpec(_reduced(site, site.shape), "float32"),))
 
 
 @operation("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Divide", "TrueDivide", "Power")
@@ -89,7 +100,7 @@ def matmul(site: Site) -> Built | None:
     return Built((TensorSpec((*broadcast(site, left[:-2], right[:-2]), left[-2], right[-1]), dtype),))
 
 
-@operation("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Prod", "Std", "Var", "Logsumexp")
+@operation("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Prod", "Std", "Var")
 def reduction(site: Site) -> Built | None:
     dtype = site.inputs[0].dtype
     if dtype not in FLOATS or site.get("dtype") not in (None, dtype):

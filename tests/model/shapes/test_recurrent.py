@@ -1,0 +1,134 @@
+"""Static rules of recurrent layers, wrappers and attention against Keras."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from tests.model.keras_objects import made
+from tests.model.shapes.agreement import Case, assert_agreement, built_by_rule, cases, layer_spec
+from tests.model.shapes.tensors import IMAGE, POLICIES, SEQUENCE, VECTOR
+
+pytestmark = pytest.mark.keras
+
+KINDS = ("LSTM", "GRU", "SimpleRNN")
+RETURNS = ({}, {"return_sequences": True}, {"return_state": True}, {"return_sequences": True, "return_state": True})
+MEMORY = (None, 7, 8)
+
+RECURRENT = [
+    *(
+        case
+        for kind, returns in product(KINDS, RETURNS)
+        for case in (
+            *cases(kind, [[SEQUENCE]], {"units": 3, **returns}, {"units": 3, "use_bias": False, **returns}),
+            *cases("Bidirectional", [[SEQUENCE]], {"layer": {kind: {"units": 3, **returns}}}),
+        )
+    ),
+    *(
+        case
+        for kind in KINDS
+        for case in (
+            *cases(kind, [[(None, None, 6)], [VECTOR]], {"units": 3}),
+            *cases(kind, [[SEQUENCE], [(2, 3, 4)]], {"units": 3, "stateful": True}),
+            *cases(kind, [[SEQUENCE]], *({"units": 3, "dtype": policy} for policy in POLICIES)),
+            *cases("RNN", [[SEQUENCE]], {"cell": {f"{kind}Cell": {"units": 3}}, "return_sequences": True}),
+            *cases("RNN", [[SEQUENCE]], {"cell": {f"{kind}Cell": {"units": 3}}, "return_state": True}),
+        )
+    ),
+    *cases(
+        "Bidirectional",
+        [[SEQUENCE]],
+        *(
+            {"layer": {"GRU": {"units": 3, "return_sequences": True}}, "merge_mode": mode}
+            for mode in ("sum", "mul", "ave", None)
+        ),
+    ),
+    *cases("GRU", [[SEQUENCE]], {"units": 3, "reset_after": False}),
+    *cases(
+        "RNN",
+        [[SEQUENCE]],
+        {"cell": [{"LSTMCell": {"units": 2}}, {"GRUCell": {"units": 3}}, {"LSTMCell": {"units": 4}}]},
+    ),
+    *cases(
+        "ConvLSTM2D",
+        [[(None, 3, 8, 9, 4)], [(None, 3, None, 9, 4)], [IMAGE]],
+        {"filters": 3, "kernel_size": 3, "return_sequences": True},
+        {"filters": 3, "kernel_size": 3, "padding": "same", "data_format": "channels_first", "strides": 2},
+    ),
+    *cases(
+        "ConvLSTM1D", [[(None, 3, 8, 9)]], {"filters": 3, "kernel_size": 2, "return_state": True, "use_bias": False}
+    ),
+    *cases("ConvLSTM3D", [[(None, 3, 8, 9, 4, 3)]], {"filters": 3, "kernel_size": 2}),
+]
+
+WRAPPED = [
+    *cases("TimeDistributed", [[(None, 3, 8, 8, 3)]], {"layer": {"Conv2D": {"filters": 2, "kernel_size": 3}}}),
+    *cases("TimeDistributed", [[SEQUENCE], [VECTOR]], {"layer": {"Dense": {"units": 2}}}),
+    *cases(
+        "TimeDistributed",
+        [[IMAGE]],
+        {"layer": {"Flatten": {}}},
+        {"layer": {"LSTM": {"units": 2}}},
+        {"layer": {"BatchNormalization": {}}},
+    ),
+]
+
+VARIANTS = (
+    {},
+    {"value_dim": 5},
+    {"output_shape": 7},
+    {"output_shape": [3, 4]},
+    {"use_bias": False},
+    {"use_gate": True},
+    {"dropout": 0.1},
+)
+ATTENTION = [
+    *cases(
+        "MultiHeadAttention",
+        [[SEQUENCE, MEMORY], [SEQUENCE, MEMORY, (None, 7, 9)], [SEQUENCE, MEMORY, (None, 4, 9)]],
+        *({"num_heads": 2, "key_dim": 3, **more} for more in VARIANTS),
+    ),
+    *cases(
+        "MultiHeadAttention",
+        [[SEQUENCE, MEMORY]],
+        *({"num_heads": 2, "key_dim": 3, "dtype": policy} for policy in POLICIES),
+    ),
+    *cases("MultiHeadAttention", [[IMAGE, IMAGE]], {"num_heads": 2, "key_dim": 3, "attention_axes": [1, 2]}),
+    *cases(
+        "GroupQueryAttention",
+        [[SEQUENCE, (None, 7, 6)], [SEQUENCE, MEMORY]],
+        *(
+            {"head_dim": 4, "num_query_heads": 4, "num_key_value_heads": 2, **more}
+            for more in ({}, {"use_gate": True}, {"use_bias": False})
+        ),
+    ),
+    *cases(
+        "Attention",
+        [[SEQUENCE, (None, 7, 6)], [SEQUENCE]],
+        {},
+        {"use_scale": True},
+        {"score_mode": "concat", "use_scale": True},
+    ),
+    *cases("AdditiveAttention", [[SEQUENCE, (None, 7, 6), (None, 7, 6)], [SEQUENCE]], {}, {"use_scale": False}),
+]
+
+
+@pytest.mark.parametrize("case", [*RECURRENT, *WRAPPED, *ATTENTION], ids=str)
+def test_agrees_with_keras(case: Case, tmp_path: Path) -> None:
+    assert_agreement(case, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *cases("SpectralNormalization", [[VECTOR]], {"layer": {"Dense": {"units": 2}}}),
+        *cases("Dense", [[VECTOR]], {"units": 2, "lora_rank": 2}),
+        *cases("Activation", [[VECTOR]], {"activation": "glu"}),
+        *cases("StringLookup", [[(None, "string")]], {"vocabulary": ["a"]}),
+    ],
+    ids=str,
+)
+def test_leaves_to_keras_what_no_rule_covers(case: Case) -> None:
+    assert built_by_rule(layer_spec(made("layers", case.layer)), case) is None
