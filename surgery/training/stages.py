@@ -137,6 +137,8 @@ def _fit(
         model.fit(
             data,
             epochs=stage.epochs,
+            # Keras 3.15 would shuffle the batches of a PyDataset once more, by Python's global generator.
+            shuffle=False,
             validation_data=in_stored_order(setting.validation, setting.batch_size),
             callbacks=[*order, guard, *_callbacks(work, setting), recorder, StepReporter(progress)],
             verbose=0,

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from surgery.training import guards
+from surgery.training.examples import ArrayExamples
+from surgery.training.stages import StageWork, train
+from tests.training import small
+
+pytestmark = pytest.mark.keras
+
+ALL = dict.fromkeys(("hidden", "norm", "drop", "head"), True)
+
+
+def test_a_loss_that_is_no_number_stops_at_its_step_and_gives_the_weights_back(tmp_path: Path) -> None:
+    model = small.model()
+    before = small.weights(model)
+    stage = small.stage(optimizer={"SGD": {"learning_rate": 1e38}})
+    outcome = train(model, [StageWork(stage, ALL)], small.setting(tmp_path))
+    assert outcome.failure is not None
+    assert outcome.failure.what == "stage 'head', epoch 1: the loss is not a number any more at step 2"
+    assert outcome.failure.exit_status == 5
+    assert small.same(before, small.weights(model))
+
+
+def test_the_last_good_epoch_is_what_stays(tmp_path: Path) -> None:
+    data = small.examples(32)
+    broken = data.x[0].copy()
+    seen = 0
+
+    def prepare(batch: np.ndarray) -> np.ndarray:
+        nonlocal seen
+        seen += 1
+        return batch * np.float32("nan") if seen > DRAWN_IN_TWO_EPOCHS else batch
+
+    model = small.model()
+    moving = ArrayExamples((broken,), data.y, data.names, prepare)
+    stage = small.stage(
+        epochs=4, callbacks=({"ModelCheckpoint": {"filepath": "epoch-{epoch}.weights.h5", "save_weights_only": True}},)
+    )
+    outcome = train(model, [StageWork(stage, ALL)], small.setting(tmp_path, moving, validation=None))
+    assert outcome.failure is not None
+    assert "epoch 3" in outcome.failure.what
+    assert "the weights after epoch 2 are kept" in str(outcome.failure.expected)
+    assert [len(record.epochs) for record in outcome.history.stages] == [2]
+    kept = small.weights(model)
+    model.load_weights(tmp_path / "epoch-2.weights.h5")
+    assert small.same(kept, small.weights(model))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-1.weights.h5", "epoch-2.weights.h5"]
+
+
+DRAWN_IN_TWO_EPOCHS = 2 + 2 * 2
+"""Keras draws two batches beforehand to learn their shapes."""
+
+
+def test_memory_that_runs_out_names_a_smaller_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small.model()
+    data = small.examples(32)
+
+    def prepare(batch: np.ndarray) -> np.ndarray:
+        raise MemoryError
+
+    greedy = ArrayExamples(data.x, data.y, data.names, prepare)
+    outcome = train(model, [StageWork(small.stage(), ALL)], small.setting(tmp_path, greedy, validation=None))
+    assert outcome.failure is not None
+    assert outcome.failure.fix == "batch_size: 8"
+    assert "memory ran out with 16 examples in a batch" in outcome.failure.what
+
+
+def test_what_keras_refuses_in_the_middle_is_no_crash(tmp_path: Path) -> None:
+    data = small.examples(32)
+    wrong = ArrayExamples(data.x, (np.zeros((32, 7), "float32"),), data.names)
+    stage = small.stage(loss="categorical_crossentropy", metrics=())
+    outcome = train(small.model(), [StageWork(stage, ALL)], small.setting(tmp_path, wrong, validation=None))
+    assert outcome.failure is not None
+    assert outcome.failure.what.startswith("stage 'head', epoch 1, step 1: Keras stopped: ")
+
+
+def test_a_mistake_of_ours_is_not_dressed_up() -> None:
+    assert guards.known_failure(KeyError("x"), "head", (1, 1), 8) is None
+
+
+def test_an_interrupt_passes(tmp_path: Path) -> None:
+    data = small.examples(32)
+
+    def prepare(batch: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            small.model(),
+            [StageWork(small.stage(), ALL)],
+            small.setting(tmp_path, ArrayExamples(data.x, data.y, data.names, prepare), validation=None),
+        )
+
+
+def test_a_snapshot_knows_weights_that_are_no_numbers() -> None:
+    model = small.model()
+    assert guards.Snapshot(model).is_finite
+    model.get_layer("head").bias.assign(np.full(3, np.nan, "float32"))
+    assert not guards.Snapshot(model).is_finite
+    assert isinstance(model, keras.Model)
