@@ -31,7 +31,7 @@ _FACTORY = re.compile(r"([A-Za-z_][\w.]*):\w+")
 def check(document: Document, path: Path) -> list[SurgeryError]:
     """Everything that the checks find."""
     draft = _Draft(document, path.resolve().parent)
-    checks = (_names, _imports, _files, _output, _validation, _metrics)
+    checks = (_names, _imports, _application, _files, _output, _validation, _metrics)
     return [error for find in checks for error in find(draft)]
 
 
@@ -100,6 +100,14 @@ def _modules(draft: _Draft) -> Iterator[tuple[Keys, str, bool]]:
         factory = _FACTORY.fullmatch(draft.text(*keys, "factory") or "")
         if factory:
             yield (*keys, "factory"), factory[1], False
+
+
+def _application(draft: _Draft) -> Iterator[SurgeryError]:
+    keys = ("model", "arguments", "weights")
+    if draft.text("model", "application") and draft.has(*keys):
+        what = "the weights of an application stand beside its arguments, not in them"
+        place = draft.document.location(*keys, mark="key")
+        yield InvalidValue(what, expected="weights: under model:", fix="move it one level up", location=place)
 
 
 def _files(draft: _Draft) -> Iterator[SurgeryError]:

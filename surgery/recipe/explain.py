@@ -119,8 +119,6 @@ def written_keys(loc: tuple[Key, ...], document: Document) -> Keys:
     for part in loc:
         node = document.find(*keys)
         name = node.child("op") if node else None
-        if isinstance(part, str) and part.startswith("<"):
-            continue
         if not tagged and name is not None and name.content == part and keys[-2:-1] == ("operations",):
             tagged = True
         elif node and node.child(part) is not None:

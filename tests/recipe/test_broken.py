@@ -57,6 +57,7 @@ BROKEN: list[tuple[str, *tuple[Change, ...]]] = [
     ("unknown-key", ("  path: base.keras", "  path: base.keras\n  ‸weight: x")),
     ("invalid-value", ("path: base.keras", "application: ‸VGG61")),
     ("file-missing", ("path: base.keras", "application: VGG16\n  weights: ‸w.h5")),
+    ("invalid-value", ("path: base.keras", "application: VGG16\n  arguments: {‸weights: null}")),
     ("invalid-value", ("path: base.keras", "factory: ‸my_package.layers.make")),
     ("undeclared-import", ("path: base.keras", "factory: ‸other.models:make")),
     # Operations

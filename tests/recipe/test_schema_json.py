@@ -36,7 +36,7 @@ ONLY_THE_LOADER_KNOWS = {
 }
 """Errors of the text, of several values together, or of the disk."""
 
-ELSEWHERE = ("${", "validation_split", "data: ‸validation", "‸name: the old", "‸Dense: {")
+ELSEWHERE = ("${", "validation_split", "data: ‸validation", "‸name: the old", "‸Dense: {", "‸weights: null")
 """Changes that are wrong because of another place: a parameter, two keys that exclude each other, no `inherit: true`."""
 
 
