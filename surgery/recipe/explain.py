@@ -28,7 +28,7 @@ Keys = tuple[Key, ...]
 
 def explain(found: list[ErrorDetails], document: Document) -> list[SurgeryError]:
     """The errors of a document. What the reader refused already is not said again."""
-    found = [details for details in found if not _is_long_enough(details, document)]
+    found = [details for details in found if not (_is_long_enough(details, document) or _is_beside(details, found))]
     explained = [_explain(details, document) for details in found if details["type"] not in WANTED]
     explained += _wrong_types([details for details in found if details["type"] in WANTED], document)
     return [error for error in explained if not _is_known(error, document)]
@@ -37,6 +37,14 @@ def explain(found: list[ErrorDetails], document: Document) -> list[SurgeryError]
 def _is_known(error: SurgeryError, document: Document) -> bool:
     """True for what was said when the text or the parameters were read."""
     return document.is_refused(*error.field) or (error.field[:1] == ("parameters",) and len(error.field) > 1)
+
+
+def _is_beside(details: ErrorDetails, found: list[ErrorDetails]) -> bool:
+    """True for what a function makes of a value of which another reading, as a map or a list, got further."""
+    loc = details["loc"]
+    at = next((index for index, part in enumerate(loc) if str(part).startswith("function-")), None)
+    others = [other["loc"] for other in found if at is not None and len(other["loc"]) > at + 1]
+    return any(other[:at] == loc[:at] and other[at or 0] != loc[at or 0] for other in others)
 
 
 def _is_long_enough(details: ErrorDetails, document: Document) -> bool:

@@ -70,6 +70,7 @@ BROKEN: list[tuple[str, *tuple[Change, ...]]] = [
     ("wrong-type", ("    layers: {to: flatten}", "    layers: {to: flatten}\n    optional: ‸maybe")),
     ("wrong-type", ("    layers: {to: flatten}", '    layers: {to: flatten}\n    expect: ‸"5"')),
     ("unknown-key", ("{to: flatten}", "{‸too: flatten}")),
+    ("wrong-type", ("op: freeze\n    layers: {to: flatten}", "op: rename\n    layers: {a: ‸5}")),
     ("unknown-class", ("Dense:", "‸Dens:")),
     ("unknown-argument", ("units: 10,", "units: 10, ‸unit: 10,")),
     ("missing-key", ("Dense: {units: 10, ", "‸Dense: {")),
