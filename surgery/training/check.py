@@ -13,6 +13,7 @@ from surgery.errors import DataInvalid, InvalidValue, SurgeryError
 from surgery.model.weights import shape_text
 from surgery.recipe.training import Stage
 from surgery.training.examples import Array, Examples, TensorFacts
+from surgery.training.layers import output_names
 from surgery.training.objects import snake_case
 from surgery.training.place import Field
 from surgery.training.targets import Output, check_targets
@@ -113,7 +114,7 @@ def outputs_of(model: Any) -> list[Output]:
     tensors = keras.tree.flatten(model.outputs)
     return [
         Output(name, tuple(tensor.shape), _activation(tensor._keras_history.operation))
-        for name, tensor in zip(model.output_names, tensors, strict=True)
+        for name, tensor in zip(output_names(model), tensors, strict=True)
     ]
 
 

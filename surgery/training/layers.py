@@ -53,3 +53,9 @@ def _parents(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
+
+
+def output_names(model: Any) -> list[str]:
+    """The layers that the model's outputs come from. In Keras 3.15 a Functional model has that list, a Sequential has not."""
+    names = getattr(model, "output_names", None)
+    return [model.layers[-1].name] if names is None else list(names)

@@ -12,6 +12,7 @@ from surgery.errors import DataInvalid
 from surgery.model.nearest import did_you_mean
 from surgery.recipe.data import NpzData
 from surgery.training.examples import Array, ArrayExamples, Examples
+from surgery.training.layers import output_names
 from surgery.training.npz_file import NpzFile
 from surgery.training.place import Field, Place, at, existing, same_length
 from surgery.training.prepare import preparation
@@ -23,7 +24,7 @@ def open_npz(source: NpzData, model: Any, place: Place) -> Examples:
     file = at((*place.field, "npz"), lambda: NpzFile(path))
     inputs = [tensor.name for tensor in model.inputs]
     x = _arrays(file, source.x, inputs, (*place.field, "x"))
-    y = _arrays(file, source.y, list(model.output_names), (*place.field, "y"))
+    y = _arrays(file, source.y, output_names(model), (*place.field, "y"))
     weight = None
     if source.sample_weight is not None:
         weight = _array(file, source.sample_weight, (*place.field, "sample_weight")).astype("float32")
