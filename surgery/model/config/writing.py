@@ -107,16 +107,16 @@ def _build_config(layer: LayerSpec) -> dict[str, Any] | None:
         return None
     if given is not None and "shapes_dict" in given:
         return _plain(given) if _agrees(given["shapes_dict"], layer.calls[0]) else None
+    if given is None and Call(layer.calls[0].args[:1]).refs() != layer.calls[0].refs():
+        return None
     shape = _shape_of_first_argument(layer.calls[0])
     return None if shape is None else {"input_shape": shape}
 
 
 def _shape_of_first_argument(call: Call) -> Any:
-    """The structure of shapes that `build` gets, when every tensor is in the first argument."""
+    """The structure of shapes that `build` gets, for a layer that is built for one argument."""
     stated = dict(zip(call.refs(), call.inputs, strict=False))
-    if not call.args or Call(call.args[:1]).refs() != call.refs():
-        return None
-    return _shapes(call.args[0], stated)
+    return _shapes(call.args[0], stated) if call.args else None
 
 
 def _shapes(structure: Any, stated: Mapping[TensorRef, TensorSpec]) -> Any:
