@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,11 @@ class KerasWhenAsked:
     def materialize(self, recipe: Recipe) -> Path:
         return self._keras().materialize(recipe)
 
+    def close(self) -> None:
+        """Removes what `materialize` made."""
+        if self._answers:
+            self._answers.close()
+
     def _keras(self) -> KerasAnswers:
         if self._answers is None:
             from surgery.execution.backend import load_keras
@@ -58,7 +64,15 @@ def plan(recipe: Recipe, *, trust: Sequence[str] = ()) -> Plan:
     Raises:
         SurgeryError: one for each thing that cannot be, with its place in the recipe.
     """
-    return make_plan(recipe, KerasWhenAsked(trust))
+    asked = KerasWhenAsked(trust)
+    try:
+        made = make_plan(recipe, asked)
+    except BaseException:
+        asked.close()
+        raise
+    # A source model that Keras made lies in a folder of its own, which is needed as long as the plan is.
+    weakref.finalize(made.source, asked.close)
+    return made
 
 
 def apply(plan: Plan, *, trust: Sequence[str] = ()) -> keras.Model:

@@ -54,7 +54,7 @@ class KerasAnswers:
         return Built(outputs, variables)
 
     def materialize(self, recipe: Recipe) -> Path:
-        """Has Keras make the source model, and saves it where it lives as long as this object."""
+        """Has Keras make the source model, and saves it where it lies until `close`, or as long as this object."""
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="surgery-")
         path = Path(self._folder.name) / "source.keras"
@@ -63,6 +63,11 @@ class KerasAnswers:
             self._note(note)
             model.save(path)
         return path
+
+    def close(self) -> None:
+        """Removes what `materialize` made."""
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _note(self, note: str) -> None:
         if note not in self.notes:
