@@ -181,11 +181,11 @@ def map_block(descriptor: int, start: int, block: Block) -> NDArray[Any]:
     """
     import numpy as np
 
-    if block.offset is None:
-        raise ValueError(f"{block.path} is not one byte range")
     dtype = np.dtype(block.stored_as)
     if not block.size:
         return np.empty(block.shape, dtype)
+    if block.offset is None:
+        raise ValueError(f"{block.path} is not one byte range")
     begin = start + block.offset
     page = begin - begin % mmap.ALLOCATIONGRANULARITY
     length = begin - page + block.size * dtype.itemsize

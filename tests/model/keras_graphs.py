@@ -25,7 +25,9 @@ def random_model(random: Random, depth: int = 2, size: int = 8, name: str = "out
 
 def _step(random: Random, tensors: list[Any], made: list[Any], depth: int, name: str) -> Any:
     source = random.choice(tensors[-4:])
-    kind = random.choice(["dense", "dense", "dense", "shared", "shared", "add", "op", "nested", "sequential", "weightless"])
+    kind = random.choice(
+        ["dense", "dense", "dense", "shared", "shared", "add", "op", "nested", "sequential", "weightless"]
+    )
     if kind == "shared" and made:
         return _call(random, random.choice(made), source)
     if kind == "add":
@@ -68,8 +70,9 @@ def _structure(random: Random, tensors: list[Any], is_input: bool) -> Any:
 def inputs_for(model: Any, seed: int = 0) -> Any:
     """Numbers for every input of a model."""
     generator = np.random.default_rng(seed)
+    inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model._inputs_struct
     return keras.tree.map_structure(
-        lambda tensor: generator.normal(size=(2, *tensor.shape[1:])).astype("float32"), model._inputs_struct
+        lambda tensor: generator.normal(size=(2, *tensor.shape[1:])).astype("float32"), inputs
     )
 
 

@@ -52,8 +52,10 @@ def sequential(layers: list[Any], **config: Any) -> dict[str, Any]:
 
 
 def chain() -> dict[str, Any]:
-    layers = [source(), layer("a", "Dense", [tensor("x")], units=4), layer("b", "Dense", [tensor("a")], units=2)]
-    return functional(layers, ["x", 0, 0], ["b", 0, 0])
+    built = {"build_config": {"input_shape": [None, 4]}}
+    first = layer("a", "Dense", [tensor("x")], units=4) | built
+    second = layer("b", "Dense", [tensor("a")], units=2) | built
+    return functional([source(), first, second], ["x", 0, 0], ["b", 0, 0])
 
 
 def test_reads_wiring_and_the_shapes_that_are_stated() -> None:
@@ -69,7 +71,12 @@ def test_writes_what_it_read() -> None:
 
 
 def test_keeps_arguments_of_calls_as_they_are() -> None:
-    arguments: list[Any] = [tensor("x"), [{"class_name": "__slice__", "config": {"start": None, "stop": 2}}], 1.5, "text"]
+    arguments: list[Any] = [
+        tensor("x"),
+        [{"class_name": "__slice__", "config": {"start": None, "stop": 2}}],
+        1.5,
+        "text",
+    ]
     document = functional(
         [source(), layer("a", "Any", arguments, kwargs={"mask": None, "deep": {"key": [tensor("x")]}})], [["x", 0, 0]],
         [["a", 0, 0]],

@@ -143,7 +143,7 @@ def _value(slot: Slot, values: Values) -> NDArray[Any]:
         array = np.asarray(values[slot.path, weight.key])
     except KeyError:
         raise PromiseBroken(f"the variable {weight.key} of '{slot.path}' has no value") from None
-    if array.shape != weight.shape or array.dtype != numpy_dtype(weight.dtype):
+    if array.shape != weight.shape or array.dtype.newbyteorder("=") != numpy_dtype(weight.dtype):
         raise PromiseBroken(
             f"the value of {weight.key} of '{slot.path}' is {array.dtype} {shape_text(array.shape)}, "
             f"and the model says {weight.dtype} {shape_text(weight.shape)}"
