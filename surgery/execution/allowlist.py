@@ -34,6 +34,8 @@ SINGLE = {
     "keras.models": ("Model", "Sequential"),
     "keras.src.models.functional": ("Functional",),
     "keras.random": ("SeedGenerator",),
+    "keras.src.applications.convnext": ("LayerScale", "StochasticDepth"),
+    "keras.src.applications.inception_resnet_v2": ("CustomScaleLayer",),
 }
 
 RUNS_OR_READS = {
@@ -66,7 +68,8 @@ OLD_NAMES = (
     "Merge", "TimeDistributedDense", "AtrousConvolution1D", "AtrousConvolution2D", "Convolution1D", "Convolution2D",
     "Convolution3D", "Deconvolution2D", "SeparableConvolution2D", "ThresholdedReLU", "RandomHeight", "RandomWidth",
     "LocallyConnected1D", "LocallyConnected2D", "SyncBatchNormalization", "Functional", "Model", "Sequential", "Policy",
-    "PolicyV1", "LossFunctionWrapper", "SumOverBatchSizeMetricWrapper", "WeightRegularizer",
+    "PolicyV1", "LayerScale", "StochasticDepth", "CustomScaleLayer", "LossFunctionWrapper", "WeightRegularizer",
+    "SumOverBatchSizeMetricWrapper",
 )  # fmt: skip
 """Classes of Keras 1 and 2, of which Keras 3 knows some. None takes code; a loader that does not know one refuses it."""
 
@@ -110,8 +113,8 @@ def _operations(module: ModuleType) -> Iterator[str]:
 
 
 def _by_short_name(classes: Mapping[str, list[str]]) -> Iterator[str]:
-    """Names that the loaders of HDF5 files resolve without a module: the public classes, and their names in snake case."""
-    for module in MODULES:
+    """Names that HDF5 files have without a module: the public classes and operations, and names in snake case."""
+    for module in (*MODULES, *(name for name in classes if name.startswith("keras.src.ops."))):
         yield from classes[module]
     for module in ("initializers", "regularizers", "constraints", "optimizers", "losses", "metrics"):
         objects = importlib.import_module(f"keras.src.{module}").ALL_OBJECTS_DICT

@@ -31,7 +31,9 @@ ARCHIVES: Table = {}
 
 def named(label: str, name: str, code: str) -> None:
     """An archive with one more member of that name."""
-    hostile(ARCHIVES, code, f"zip_{label}")(lambda folder: write_zip(folder / "model.keras", {**members(), name: b"canary"}))
+    hostile(ARCHIVES, code, f"zip_{label}")(
+        lambda folder: write_zip(folder / "model.keras", {**members(), name: b"canary"})
+    )
 
 
 named("absolute", "/tmp/canary", "zip-name-absolute")

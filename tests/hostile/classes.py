@@ -68,7 +68,11 @@ case("lambda_in_bidirectional", "class-lambda", with_layer(
 case("lambda_in_pipeline", "class-lambda", with_layer(
     layer("Pipeline", "payload", {"layers": [keras_object("Rescaling", {"scale": 1}), lambda_layer(source=None)]}, "first"),
 ))  # fmt: skip
-case("lambda_in_rnn_cell", "class-lambda", with_layer(layer("RNN", "payload", {"cell": [lambda_layer(source=None)]}, "first")))
+case(
+    "lambda_in_rnn_cell",
+    "class-lambda",
+    with_layer(layer("RNN", "payload", {"cell": [lambda_layer(source=None)]}, "first")),
+)
 case("lambda_unconnected", "class-lambda", functional(lambda_layer(source="input")))
 case("lambda_without_module", "class-lambda", with_layer({k: v for k, v in lambda_layer().items() if k != "module"}))
 case("lambda_as_activation", "class-lambda", in_dense(activation=LAMBDA_FUNCTION))
@@ -78,13 +82,20 @@ case("lambda_in_call_arguments", "class-lambda", with_layer(
 ))  # fmt: skip
 case("lambda_in_build_config", "class-lambda", {**functional(), "build_config": {"input_shape": LAMBDA_FUNCTION}})
 case("lambda_in_metadata_of_a_list", "class-lambda", in_dense(note=[[[{"deep": [LAMBDA_FUNCTION]}]]]))
-case("lambda_in_compile_config", "class-lambda", {**functional(), "compile_config": {"optimizer": "sgd", "loss": LAMBDA_FUNCTION}})
+case(
+    "lambda_in_compile_config",
+    "class-lambda",
+    {**functional(), "compile_config": {"optimizer": "sgd", "loss": LAMBDA_FUNCTION}},
+)
 case("lambda_shared_object", "class-lambda", with_layer({**lambda_layer(), "shared_object_id": 1}))
 
 
 @hostile(CLASSES, "class-lambda")
 def lambda_in_hdf5(folder: Path) -> Path:
-    legacy = {"class_name": "Lambda", "config": {"name": "payload", "function": [CODE, None, None], "function_type": "lambda"}}
+    legacy = {
+        "class_name": "Lambda",
+        "config": {"name": "payload", "function": [CODE, None, None], "function_type": "lambda"},
+    }
     return write_hdf5(folder, {"class_name": "Sequential", "config": {"name": "model", "layers": [legacy]}})
 
 
@@ -185,20 +196,56 @@ case("type_spec", "class-type-spec", in_dense(spec={
     "class_name": "__typespec__", "spec_name": "TensorSpec", "module": "tensorflow", "registered_name": None, "config": [[1]]},
 ))  # fmt: skip
 case("custom_class", "class-custom", with_layer(layer("Evil", "payload", {}, "first", module="evil.layers")))
-case("custom_class_of_builtins", "class-not-allowed", with_layer(layer("object", "payload", {}, "first", module="builtins")))
-case("custom_class_subprocess", "class-custom", with_layer(layer("Popen", "payload", {"args": ["true"]}, "first", module="subprocess")))
-case("custom_class_like_keras", "class-custom", with_layer(layer("Dense", "payload", {}, "first", module="keras_evil.layers")))
-case("custom_class_keras_hub", "class-custom", with_layer(layer("Tokenizer", "payload", {}, "first", module="keras_hub.models")))
+case(
+    "custom_class_of_builtins",
+    "class-not-allowed",
+    with_layer(layer("object", "payload", {}, "first", module="builtins")),
+)
+case(
+    "custom_class_subprocess",
+    "class-custom",
+    with_layer(layer("Popen", "payload", {"args": ["true"]}, "first", module="subprocess")),
+)
+case(
+    "custom_class_like_keras",
+    "class-custom",
+    with_layer(layer("Dense", "payload", {}, "first", module="keras_evil.layers")),
+)
+case(
+    "custom_class_keras_hub",
+    "class-custom",
+    with_layer(layer("Tokenizer", "payload", {}, "first", module="keras_hub.models")),
+)
 case("custom_registered", "class-custom", with_layer(
     {k: v for k, v in layer("evil>Layer", "payload", {}, "first").items() if k != "module"}))  # fmt: skip
 case("registered_name_of_another", "class-registered-name", with_layer(
     {**dense("payload", "first"), "registered_name": "evil>Layer"}))  # fmt: skip
-case("callback", "class-not-allowed", in_dense(note=keras_object("BackupAndRestore", {"backup_dir": "x"}, "keras.callbacks")))
+case(
+    "callback",
+    "class-not-allowed",
+    in_dense(note=keras_object("BackupAndRestore", {"backup_dir": "x"}, "keras.callbacks")),
+)
 case("csv_logger", "class-not-allowed", in_dense(note=keras_object("CSVLogger", {"filename": "x"}, "keras.callbacks")))
-case("remote_monitor", "class-not-allowed", in_dense(note=keras_object("RemoteMonitor", {"root": "http://[::1]"}, "keras.callbacks")))
-case("file_editor", "class-not-allowed", with_layer(layer("KerasFileEditor", "payload", {}, "first", module="keras.saving")))
-case("export_archive", "class-not-allowed", with_layer(layer("ExportArchive", "payload", {}, "first", module="keras.export")))
-case("private_module", "class-not-allowed", with_layer(layer("Dense", "payload", {}, "first", module="keras.src.layers.core.dense")))
+case(
+    "remote_monitor",
+    "class-not-allowed",
+    in_dense(note=keras_object("RemoteMonitor", {"root": "http://[::1]"}, "keras.callbacks")),
+)
+case(
+    "file_editor",
+    "class-not-allowed",
+    with_layer(layer("KerasFileEditor", "payload", {}, "first", module="keras.saving")),
+)
+case(
+    "export_archive",
+    "class-not-allowed",
+    with_layer(layer("ExportArchive", "payload", {}, "first", module="keras.export")),
+)
+case(
+    "private_module",
+    "class-not-allowed",
+    with_layer(layer("Dense", "payload", {}, "first", module="keras.src.layers.core.dense")),
+)
 case("legacy_name_of_function", "class-not-allowed", with_layer(
     {k: v for k, v in layer("deserialize", "payload", {}, "first").items() if k != "module"}))  # fmt: skip
 case("class_name_list", "class-name-odd", in_dense(note={"class_name": ["Lambda"], "config": {}}))

@@ -49,7 +49,11 @@ case("json_deep_and_open", "json-too-deep", b"[" * 100_000)
 case("json_deep_objects", "json-too-deep", text('"trainable": true', f'"trainable": {"""{"a":""" * 300}1{"}" * 300}'))
 case("json_large", "json-too-large", b'{"a": "' + b" " * (17 << 20) + b'"}')
 case("json_many_values", "json-too-large", b'{"a": [' + b"[]," * 1_000_000 + b"[]]}")
-case("json_duplicate_key", "json-duplicate-key", text('"class_name": "Functional"', '"class_name": "Lambda", "class_name": "Functional"'))
+case(
+    "json_duplicate_key",
+    "json-duplicate-key",
+    text('"class_name": "Functional"', '"class_name": "Lambda", "class_name": "Functional"'),
+)
 case("json_nan", "json-number", text('"trainable": true', '"trainable": NaN'))
 case("json_infinity", "json-number", text('"trainable": true', '"trainable": -Infinity'))
 case("json_huge_integer", "json-number", text('"trainable": true', f'"trainable": {"9" * 5000}'))
@@ -122,7 +126,11 @@ case("tensor_of_strings", "value-malformed", value("__tensor__", value=["a"], dt
 case("tensor_of_dicts", "value-malformed", value("__tensor__", value=[{}], dtype="float32"))
 case("bytes_of_list", "value-malformed", value("__bytes__", value=[1]))
 case("slice_of_strings", "value-malformed", value("__slice__", start="a", stop=1, step=1))
-case("history_negative", "value-malformed", value("__keras_tensor__", shape=[1], dtype="float32", keras_history=["a", -1, 0]))
+case(
+    "history_negative",
+    "value-malformed",
+    value("__keras_tensor__", shape=[1], dtype="float32", keras_history=["a", -1, 0]),
+)
 case("ellipsis_with_content", "value-malformed", value("__ellipsis__", code="0"))
 
 # Names
@@ -162,7 +170,11 @@ case("graph_eager_operation", "graph-call-without-tensor", functional(
     {**eager("Add", 1.0, 1.0), "inbound_nodes": [
         {"args": [1.0, 2.0], "kwargs": {}}, {"args": [tensor("first", None, 4), 1.0], "kwargs": {}}]},
     middle="payload"))  # fmt: skip
-case("graph_same_name_twice", "graph-name-twice", functional(dense("payload", "first"), dense("payload", "first"), middle="payload"))
+case(
+    "graph_same_name_twice",
+    "graph-name-twice",
+    functional(dense("payload", "first"), dense("payload", "first"), middle="payload"),
+)
 case("graph_tensor_from_nowhere", "graph-unknown-layer", functional(dense("payload", "nowhere"), middle="payload"))
 case("graph_output_from_nowhere", "graph-unknown-layer", functional(output="nowhere"))
 case("graph_dead_layer_in_nested_model", "graph-unconnected", functional({
@@ -196,7 +208,11 @@ case("shape_convolution", "shape-bomb", declared("Conv2D", 3, filters=10_000_000
 case("shape_lstm", "shape-bomb", declared("LSTM", 4, units=1_000_000))
 case("shape_attention", "shape-bomb", declared("MultiHeadAttention", 512, num_heads=1000, key_dim=1_000_000))
 case("shape_batch_normalization", "shape-bomb", declared("BatchNormalization", 1_000_000_000))
-case("shape_separable", "shape-bomb", declared("SeparableConv2D", 3, filters=1, kernel_size=[3, 3], depth_multiplier=100_000_000))
+case(
+    "shape_separable",
+    "shape-bomb",
+    declared("SeparableConv2D", 3, filters=1, kernel_size=[3, 3], depth_multiplier=100_000_000),
+)
 case("shape_recurrent_convolution", "shape-bomb", declared("ConvLSTM2D", 3, filters=100_000, kernel_size=[3, 3]))
 case("shape_einsum", "shape-bomb", declared("EinsumDense", 4, equation="ab,bc->ac", output_shape=[100_000_000]))
 case("shape_wrapped", "shape-bomb", with_layer(layer("Bidirectional", "payload", {

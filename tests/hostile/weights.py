@@ -83,12 +83,18 @@ def _lookup3(key: bytes) -> int:
     while len(key) > 12:
         x, y, z = (int.from_bytes(key[i : i + 4], "little") for i in (0, 4, 8))
         a, b, c, key = (a + x) & mask, (b + y) & mask, (c + z) & mask, key[12:]
-        a = ((a - c) & mask) ^ rot(c, 4); c = (c + b) & mask  # noqa: E702
-        b = ((b - a) & mask) ^ rot(a, 6); a = (a + c) & mask  # noqa: E702
-        c = ((c - b) & mask) ^ rot(b, 8); b = (b + a) & mask  # noqa: E702
-        a = ((a - c) & mask) ^ rot(c, 16); c = (c + b) & mask  # noqa: E702
-        b = ((b - a) & mask) ^ rot(a, 19); a = (a + c) & mask  # noqa: E702
-        c = ((c - b) & mask) ^ rot(b, 4); b = (b + a) & mask  # noqa: E702
+        a = ((a - c) & mask) ^ rot(c, 4)
+        c = (c + b) & mask
+        b = ((b - a) & mask) ^ rot(a, 6)
+        a = (a + c) & mask
+        c = ((c - b) & mask) ^ rot(b, 8)
+        b = (b + a) & mask
+        a = ((a - c) & mask) ^ rot(c, 16)
+        c = (c + b) & mask
+        b = ((b - a) & mask) ^ rot(a, 19)
+        a = (a + c) & mask
+        c = ((c - b) & mask) ^ rot(b, 4)
+        b = (b + a) & mask
     if not key:
         return c
     key = key.ljust(12, b"\0")
@@ -116,7 +122,9 @@ def external_storage(folder: Path) -> Path:
 @hostile(WEIGHTS, "hdf5-external-storage")
 def external_storage_in_hdf5(folder: Path) -> Path:
     target = str(canary(folder))
-    return write_hdf5(folder, functional(), lambda file: file.create_dataset("x", (4,), "f4", external=[(target, 0, 16)]))
+    return write_hdf5(
+        folder, functional(), lambda file: file.create_dataset("x", (4,), "f4", external=[(target, 0, 16)])
+    )
 
 
 def _virtual(source: str, unlimited: bool = False) -> Any:
@@ -154,7 +162,9 @@ def virtual_dataset_unlimited(folder: Path) -> Path:
 
 @hostile(WEIGHTS, "hdf5-filter")
 def filter_lzf(folder: Path) -> Path:
-    return spoiled(folder, lambda file: file[PLACE].create_dataset("2", data=np.arange(64.0), chunks=(8,), compression="lzf"))
+    return spoiled(
+        folder, lambda file: file[PLACE].create_dataset("2", data=np.arange(64.0), chunks=(8,), compression="lzf")
+    )
 
 
 @hostile(WEIGHTS, "hdf5-filter")
@@ -245,7 +255,9 @@ def incomplete_dataset(folder: Path) -> Path:
 @hostile(WEIGHTS, "hdf5-overlap")
 def overlapping_datasets(folder: Path) -> Path:
     """Two datasets whose headers point at the same bytes."""
-    plain = bytearray(weights(lambda file: file.create_dataset("x", data=np.arange(16.0).astype("f4").reshape(4, 4) + 7)))
+    plain = bytearray(
+        weights(lambda file: file.create_dataset("x", data=np.arange(16.0).astype("f4").reshape(4, 4) + 7))
+    )
     with h5py.File(io.BytesIO(bytes(plain)), "r") as file:
         first, second = file[f"{PLACE}/0"].id.get_offset(), file["x"].id.get_offset()
     old, new = second.to_bytes(8, "little"), first.to_bytes(8, "little")

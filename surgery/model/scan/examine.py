@@ -9,7 +9,8 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from surgery.model.scan import classes, folder, graph, hdf5, json, limits, shapes, values, zip
+from surgery.model.scan import classes, folder, graph, hdf5, json, limits, shapes, values
+from surgery.model.scan import zip as archives
 from surgery.model.scan.classes import Config
 from surgery.model.scan.folder import Folder, list_folder
 from surgery.model.scan.hdf5_walk import SIGNATURE, Description, describe
@@ -61,6 +62,8 @@ def examine(parts: Parts, trust: tuple[str, ...]) -> list[Finding]:
         texts[name] = JsonText(data, len(data))
     for name, text in texts.items():
         found = judge(json.FAMILY, text, name)
+        if text.value is None and not found:
+            found = [Finding("scan-failed", Status.UNCHECKED, "the text could not be read", name)]
         findings += found or _config_findings(name, text, trust, weights)
     return findings
 
@@ -102,7 +105,7 @@ def view_reader(view: View) -> Callable[[], bytes | None]:
 
 
 def _zip_parts(archive: Archive) -> Parts:
-    parts = Parts("zip", findings=judge(zip.FAMILY, archive))
+    parts = Parts("zip", findings=judge(archives.FAMILY, archive))
     if parts.findings:
         return parts
     for name in (CONFIG, METADATA):

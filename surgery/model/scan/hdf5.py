@@ -12,7 +12,8 @@ FAMILY = "hdf5"
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 """Filters that every libhdf5 has built in. The others are read by plugins: libraries that HDF5 loads from disk."""
 
-NUMBERS = {"integer", "float", "enum"}
+NUMBERS = {"integer", "float", "enum", "opaque 1-byte", "opaque 2-byte"}
+"""HDF5 has no bfloat16 and no float8; Keras stores those as opaque values of their size."""
 TEXTS = {"string", "variable string"}
 
 

@@ -191,7 +191,9 @@ def _attributes(item: Any) -> tuple[Attribute, ...]:
     for index in range(min(count, limits.HDF5_ATTRIBUTES + 1)):
         attribute = h5a.open(item, index=index)
         name = attribute.name.decode("utf-8", "backslashreplace")
-        found.append(Attribute(name, _type_name(attribute.get_type()), int(attribute.get_storage_size())))
+        kind = attribute.get_type()
+        size = int(attribute.get_space().get_simple_extent_npoints()) * int(kind.get_size())
+        found.append(Attribute(name, _type_name(kind), size))
     return tuple(found)
 
 
@@ -213,6 +215,8 @@ def _type_name(kind: Any) -> str:
         h5t.TIME: "time",
     }
     name = names.get(kind.get_class(), "unknown")
+    if name == "opaque":
+        return f"opaque {kind.get_size()}-byte"
     return "variable string" if name == "string" and kind.is_variable_str() else name
 
 

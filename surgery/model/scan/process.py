@@ -65,7 +65,7 @@ def _understood(answer: bytes, status: int) -> tuple[str, tuple[Finding, ...]]:
     try:
         data: Any = json.loads(answer) if len(answer) <= limits.ANSWER_BYTES else None
         return shown(data["kind"]), tuple(Finding.from_json(entry) for entry in data["findings"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return "unknown", (_outcome("scan-failed", "the reading process gave no answer"),)
 
 

@@ -160,7 +160,7 @@ def name_length(config: Config) -> Found:
 
 @rule("name-type", FAMILY)
 def name_type(config: Config) -> Found:
-    """A name that is no string."""
+    """A name of a layer or model that is a number or a list instead of a string."""
     for path, name in _names(config):
         if not isinstance(name, str | None):
             yield path, "the name is not a string"

@@ -9,7 +9,6 @@ import pytest
 from surgery.model.scan import Status, scan
 from tests.hostile import HOSTILE
 
-
 BROKEN = {"scan-failed", "scan-crashed", "scan-memory", "scan-timeout"}
 
 
