@@ -15,7 +15,7 @@ from keras.src.saving import saving_lib
 from surgery.model.spec import ModelSpec
 
 
-class _Memory(saving_lib.H5IOStore):
+class _Memory(saving_lib.H5IOStore):  # type: ignore[misc]
     """The store that Keras' saver writes to and reads from: `vars/0` and so on, below one layer."""
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from surgery.model.order import keras_order
 from surgery.model.spec import LayerSpec, ModelSpec, TensorRef
 
-FUNCTIONAL = {"class_name": "Functional", "module": "keras.src.models.functional", "registered_name": "Functional"}
+FUNCTIONAL = "Functional"
 
 
 def readers(model: ModelSpec, name: str) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def sorted_by_keras(model: ModelSpec) -> ModelSpec:
     model = replace(model, layers=tuple(model.by_name[name] for name in (*order, *idle)))
     if model.class_name != "Sequential" or _is_sequence(model):
         return model
-    return replace(model, **FUNCTIONAL)
+    return replace(model, class_name=FUNCTIONAL, module="keras.src.models.functional", registered_name=FUNCTIONAL)
 
 
 def _is_sequence(model: ModelSpec) -> bool:

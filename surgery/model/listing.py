@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from surgery.model.spec import LayerSpec, ModelSpec, leaves
@@ -17,10 +17,9 @@ DOCUMENT = ConfigDict(use_attribute_docstrings=True)
 Shape = list[int | None]
 
 
+@with_config(DOCUMENT)
 class LayerRow(TypedDict):
     """One layer of `model.layers`."""
-
-    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
 
     index: int
     """Its position in `model.layers`."""
@@ -42,10 +41,9 @@ class LayerRow(TypedDict):
     """The layers of a nested model."""
 
 
+@with_config(DOCUMENT)
 class TensorRow(TypedDict):
     """An input or output of the model."""
-
-    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
 
     layer: str
     """The layer that gives it."""
@@ -55,10 +53,9 @@ class TensorRow(TypedDict):
     """Its dtype; null where only Keras knows."""
 
 
+@with_config(DOCUMENT)
 class Listing(TypedDict):
     """What `surgery inspect --json` prints."""
-
-    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
 
     name: str
     """The model's name."""

@@ -60,11 +60,11 @@ class _Proof:
                 waiting[layer.name, index] = len(sources)
                 for source in sources:
                     readers.setdefault(source, []).append((layer.name, index))
-        ready = deque(call for call, count in waiting.items() if not count)
+        ready = deque(place for place, count in waiting.items() if not count)
         while ready:
-            call = ready.popleft()
-            self._call(*call)
-            for reader in readers.get(call, ()):
+            done = ready.popleft()
+            self._call(*done)
+            for reader in readers.get(done, ()):
                 waiting[reader] -= 1
                 if not waiting[reader]:
                     ready.append(reader)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from surgery.model.edits import to_json
@@ -13,10 +14,9 @@ from surgery.planning.plan import LedgerLine, Plan, Step
 FORMAT = 1
 
 
+@with_config(DOCUMENT)
 class StepDocument(TypedDict):
     """One operation of the recipe."""
-
-    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
 
     op: str
     """The operation."""
@@ -30,10 +30,9 @@ class StepDocument(TypedDict):
     """What a reviewer should know: that a later operation refines it."""
 
 
+@with_config(DOCUMENT)
 class LedgerDocument(TypedDict):
     """Where the values of one variable come from."""
-
-    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
 
     path: str
     """The layer."""
@@ -47,10 +46,9 @@ class LedgerDocument(TypedDict):
     """Begins with kept, moved, sliced, overlap, fresh, transplanted or dropped."""
 
 
+@with_config(DOCUMENT)
 class Change(TypedDict):
     """A number before and after."""
-
-    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
 
     before: int
     """In the source model."""
@@ -58,10 +56,9 @@ class Change(TypedDict):
     """In the result."""
 
 
+@with_config(DOCUMENT)
 class StageDocument(TypedDict):
     """One training stage."""
-
-    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
 
     name: str
     """The stage."""
@@ -71,10 +68,9 @@ class StageDocument(TypedDict):
     """How many numbers it trains."""
 
 
+@with_config(DOCUMENT)
 class SourceDocument(TypedDict):
     """The model that the recipe starts from."""
-
-    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
 
     model: str
     """As the recipe names it."""
@@ -84,10 +80,9 @@ class SourceDocument(TypedDict):
     """How many layers it has."""
 
 
+@with_config(DOCUMENT)
 class PlanDocument(TypedDict):
     """What `surgery plan --json` prints."""
-
-    __pydantic_config__ = DOCUMENT  # type: ignore[misc]
 
     surgery: int
     """Version of this format."""

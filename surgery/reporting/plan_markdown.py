@@ -27,8 +27,8 @@ def plan_markdown(plan: Plan) -> str:
         ]
         parts.append(folded(f"{len(others)} variables", markdown_table(("layer", "variable", "shape", "source"), rows)))
     if plan.stages:
-        rows = [(escape(s.name), _names(s.steps), count(s.spec.trainable_parameters)) for s in plan.stages]
-        parts.append(markdown_table(("stage", "begins with", "trains parameters"), rows))
+        stages = [(escape(s.name), _names(s.steps), count(s.spec.trainable_parameters)) for s in plan.stages]
+        parts.append(markdown_table(("stage", "begins with", "trains parameters"), stages))
     parts += [f"> {escape(note)}" for note in plan.notes]
     return "\n\n".join(parts) + "\n"
 
