@@ -130,9 +130,9 @@ def _input_error(facts: TensorFacts, tensor: Any) -> SurgeryError | None:
             expected=f"arrays of {shape_text((None, *wanted))}, the examples first",
             fix=_reshape(wanted, given),
         )
-    if str(tensor.dtype) != "string" and np.dtype(facts.dtype).kind not in "biuf":
+    if (facts.dtype == "string") != (str(tensor.dtype) == "string"):
         return DataInvalid(
-            f"'{facts.name}' holds {facts.dtype}", expected=f"numbers: '{tensor.name}' takes {tensor.dtype}"
+            f"'{facts.name}' holds {facts.dtype}", expected=f"{tensor.dtype}, which '{tensor.name}' takes"
         )
     return None
 

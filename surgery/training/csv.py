@@ -30,7 +30,7 @@ def open_csv(source: CsvData, model: Any, place: Place) -> Examples:
                 field=(*place.field, *key),
             )
     x, y = file.numbers(features), file.labels(source.target, source.class_names)
-    prepare = preparation(source, None, model, place.field)
+    prepare = preparation(source, None, model)
     return ArrayExamples((x,), (y,), ("features",), prepare).settled()
 
 
@@ -58,10 +58,7 @@ class CsvFile:
         Raises:
             DataInvalid: A cell is no number; says which.
         """
-        try:
-            return self._load(columns, np.dtype("float32")).reshape(-1, len(columns))
-        except ValueError as error:
-            raise self._first_wrong(columns) from error
+        return self._load(columns, np.dtype("float32")).reshape(-1, len(columns))
 
     def labels(self, column: str, class_names: tuple[str, ...] | None) -> Array:
         """A column as class indices where it holds text or whole numbers, as float32 where it holds other numbers.
@@ -86,19 +83,23 @@ class CsvFile:
         return np.array([index[name] for name in text.tolist()], dtype="int64")
 
     def _load(self, columns: tuple[str, ...], dtype: np.dtype[Any]) -> Array:
-        return np.loadtxt(
-            self.path,
-            dtype=dtype,
-            delimiter=self.delimiter,
-            skiprows=1,
-            usecols=[self.columns.index(name) for name in columns],
-            quotechar='"',
-            comments=None,
-            encoding="utf-8-sig",
-            ndmin=2,
-        )
+        try:
+            return np.loadtxt(
+                self.path,
+                dtype=dtype,
+                delimiter=self.delimiter,
+                skiprows=1,
+                usecols=[self.columns.index(name) for name in columns],
+                quotechar='"',
+                comments=None,
+                encoding="utf-8-sig",
+                ndmin=2,
+            )
+        except ValueError as error:
+            raise self._first_wrong(columns if dtype.kind == "f" else ()) from error
 
     def _first_wrong(self, columns: tuple[str, ...]) -> DataInvalid:
+        """The first row of another length, or cell of these columns that is no number."""
         with self.path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, delimiter=self.delimiter)
             next(rows)

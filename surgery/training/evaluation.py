@@ -191,8 +191,19 @@ def _metrics(evaluation: Evaluation, setup: Setup) -> tuple[MetricObject, ...]:
     """What is asked for; what `max_drop` names is measured in any case, and the loss where nothing else is."""
     asked = evaluation.metrics or (() if evaluation.max_drop else setup.metrics)
     known = {metric.config.get("name", metric.class_name) for metric in asked}
-    guarded = (MetricObject(name, plain=True) for name in evaluation.max_drop if name not in known)
+    guarded = (MetricObject(name, plain=True) for name in evaluation.max_drop if name not in known and _is_metric(name))
     return (*asked, *guarded) or (MetricObject("loss", plain=True),)
+
+
+def _is_metric(name: str) -> bool:
+    """Whether Keras knows a metric by that bare name."""
+    if name in {"accuracy", "acc", "loss"}:
+        return True
+    try:
+        keras.metrics.get(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _loss(setup: Setup, place: Field) -> Any:

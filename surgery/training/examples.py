@@ -87,7 +87,7 @@ class ArrayExamples:
     def inputs(self) -> tuple[TensorFacts, ...]:
         first = [self._prepared(array[:1]) for array in self.x]
         facts = zip(self.names, first, strict=True)
-        return tuple(TensorFacts(name, array.shape[1:], array.dtype.name) for name, array in facts)
+        return tuple(TensorFacts(name, array.shape[1:], dtype_name(array)) for name, array in facts)
 
     @property
     def targets(self) -> tuple[Array, ...]:
@@ -132,6 +132,11 @@ class Subset:
     @property
     def may_hold_nan(self) -> bool:
         return self.whole.may_hold_nan
+
+
+def dtype_name(array: Array) -> str:
+    """Keras' word for the dtype of an array."""
+    return "string" if array.dtype.kind in "SU" else array.dtype.name
 
 
 def packed(items: Sequence[Any]) -> Any:

@@ -26,7 +26,7 @@ def open_factory(source: FactoryData, model: Any, place: Place) -> Examples | St
     if isinstance(made, tuple) and len(made) in {2, 3}:
         x, y, *weight = (np.asarray(part) for part in made)
         same_length({"x": x, "y": y}, Path(name), field)
-        prepare = preparation(FileData(), None, model, field)
+        prepare = preparation(FileData(), None, model)
         return ArrayExamples((x,), (y,), ("x",), prepare, weight[0] if weight else None).settled()
     raise DataInvalid(
         f"{source.factory} returned a {type(made).__name__}",

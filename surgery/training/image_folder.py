@@ -34,7 +34,7 @@ def open_image_folder(source: ImageFolderData, model: Any, place: Place) -> Exam
         label_mode=source.label_mode,
         class_names=source.class_names,
         interpolation=source.interpolation,
-        prepare=preparation(source, source.preprocess, model, place.field),
+        prepare=preparation(source, source.preprocess, model),
     )
 
 

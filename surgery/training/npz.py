@@ -29,7 +29,7 @@ def open_npz(source: NpzData, model: Any, place: Place) -> Examples:
     if source.sample_weight is not None:
         weight = _array(file, source.sample_weight, (*place.field, "sample_weight")).astype("float32")
     same_length({**x, **y} | ({} if weight is None else {str(source.sample_weight): weight}), path, place.field)
-    prepare = preparation(source, source.preprocess, model, place.field)
+    prepare = preparation(source, source.preprocess, model)
     targets = tuple(_target(array) for array in y.values())
     return ArrayExamples(tuple(x.values()), targets, tuple(x), prepare, weight).settled()
 

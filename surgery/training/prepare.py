@@ -8,23 +8,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from surgery.errors import InvalidValue
-from surgery.model.nearest import did_you_mean
 from surgery.recipe.data import FileData
 from surgery.training.examples import Array, Prepare
-from surgery.training.place import Field
 
 
-def preparation(source: FileData, preprocess: str | None, model: Any, field: Field) -> Prepare:
+def preparation(source: FileData, preprocess: str | None, model: Any) -> Prepare:
     """A function from a batch as stored to a batch as the model takes it.
 
     Args:
         source: What the recipe says about scale, offset and dtype.
         preprocess: A model of `keras.applications` whose own preprocessing comes first.
         model: Its input's dtype is the default.
-        field: The source's keys in the recipe.
     """
-    before = _of_application(preprocess, field) if preprocess else None
+    before = preprocess_input(preprocess) if preprocess else None
     dtypes = {tensor.dtype for tensor in model.inputs}
     dtype = source.dtype or (dtypes.pop() if len(dtypes) == 1 else None)
     scale, offset = np.float32(source.scale), np.float32(source.offset)
@@ -41,14 +37,9 @@ def preparation(source: FileData, preprocess: str | None, model: Any, field: Fie
     return prepare
 
 
-def _of_application(name: str, field: Field) -> Any:
+def preprocess_input(name: str) -> Any:
+    """The `preprocess_input` that belongs to a model of `keras.applications`."""
+    if name.startswith("MobileNetV3"):  # the one module of Keras 3.15 that does not hold its models
+        return keras.applications.mobilenet_v3.preprocess_input
     modules = [module for module in vars(keras.applications).values() if isinstance(module, ModuleType)]
-    known = {word: m for m in modules if hasattr(m, "preprocess_input") for word in vars(m) if word[0].isupper()}
-    if name not in known:
-        raise InvalidValue(
-            f"keras.applications has no '{name}' with a preprocess_input",
-            expected=f"one of {', '.join(sorted(known))}",
-            fix=did_you_mean(name, known),
-            field=(*field, "preprocess"),
-        )
-    return known[name].preprocess_input
+    return next(m.preprocess_input for m in modules if hasattr(m, name) and hasattr(m, "preprocess_input"))
