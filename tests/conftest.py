@@ -1,0 +1,32 @@
+"""What every test stands on: one backend, no GPU, fixed seeds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before anything imports Keras. Two workers share two cores, so one thread for each.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder of the whole project."""
+    return REPOSITORY
+
+
+@pytest.fixture(autouse=True)
+def _seeded(request: pytest.FixtureRequest) -> None:
+    """A test that uses Keras starts from seed 0 and fresh layer names."""
+    if request.node.get_closest_marker("keras"):
+        import keras
+
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(0)
