@@ -21,8 +21,9 @@ from surgery.recipe import Recipe
 class KerasSide(Protocol):
     """What only Keras can do for a plan. Whoever may import Keras passes it in."""
 
-    notes: list[str]
-    """What was asked, one sentence each."""
+    @property
+    def notes(self) -> list[str]:
+        """What was asked, one sentence each."""
 
     def ask(self, layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:
         """The outputs and variables of a layer for which there is no static rule."""
