@@ -220,6 +220,17 @@ case("shape_wrapped", "shape-bomb", with_layer(layer("Bidirectional", "payload",
 case("shape_many_layers", "shape-bomb", sequential(*[
     keras_object("Dense", {"units": 4000, "name": f"d{i}"}, build_config={"input_shape": [None, 4000]}) for i in range(100)]),
 )  # fmt: skip
+
+
+def fed_with(inputs: int, units: int) -> Json:
+    """A layer that says it was built for four values, in a model that feeds it many more."""
+    found = functional()
+    found["config"]["layers"][0]["config"]["batch_shape"] = [None, inputs]
+    found["config"]["layers"][1]["config"]["units"] = units
+    return found
+
+
+case("shape_lie_about_input", "shape-bomb-by-inputs", fed_with(1_000_000, 1000))
 case("shape_negative", "shape-odd", declared("Dense", 4, units=-1))
 case("shape_text", "shape-odd", declared("Dense", 4, units="4; 5"))
 case("shape_fraction", "shape-odd", declared("Conv1D", 4, filters=2.5, kernel_size=[1]))

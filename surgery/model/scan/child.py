@@ -41,6 +41,8 @@ def _load_everything() -> None:
     import h5py  # noqa: F401
     from h5py import h5a, h5d, h5g, h5l, h5o, h5t  # noqa: F401
 
+    from surgery.model import config, prove  # noqa: F401
+
     for codec in ("ascii", "cp437", "latin-1", "unicode_escape", "utf-8"):
         codecs.lookup(codec)
     allowlist()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from surgery.errors import SurgeryError
 from surgery.model.scan import limits
 from surgery.model.scan.classes import Config, Object
 from surgery.model.scan.hdf5_walk import Description
@@ -40,6 +41,30 @@ def shape_bomb(model: Model) -> Found:
         if total > allowed:
             yield found.path, f"{found} and what comes before it need {total} values; the file stores {model.stored}"
             return
+
+
+@rule("shape-bomb-by-inputs", FAMILY)
+def bomb_by_inputs(model: Model) -> Found:
+    """The shapes that follow from the model's inputs make layers far larger than the file stores, although what the config says
+    about each layer alone does not show it."""
+    needed = _proved(model.config)
+    if needed > limits.SLACK_ELEMENTS + limits.STORED_FACTOR * model.stored:
+        yield "$", f"the layers need {needed} values from these inputs; the file stores {model.stored}"
+
+
+def _proved(config: Config) -> int:
+    """How many values the layers have when shapes are computed from the inputs on; 0 where they cannot be.
+
+    A graph that the static rules cannot follow is none that they could call too large; the other rules still hold.
+    """
+    from surgery.model.config import from_config
+    from surgery.model.prove import prove
+
+    try:
+        model = from_config(config.value)
+        return prove(model, again=True, lenient=True).parameters
+    except (SurgeryError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return 0
 
 
 @rule("shape-odd", FAMILY)
