@@ -1,14 +1,9 @@
-"""The recipe format as a JSON Schema, for editors: completion, hover text, and a red line under a typo.
-
-python -m surgery.recipe.schema_json schemas/recipe.schema.json
-"""
+"""The recipe format as a JSON Schema, for editors: completion, hover text, and a red line under a typo."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -49,7 +44,7 @@ def recipe_schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """The schema as it is written into `schemas/` and printed by `surgery schema`."""
-    return json.dumps(recipe_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(recipe_schema(), indent=1) + "\n"
 
 
 class _Untitled(GenerateJsonSchema):
@@ -110,7 +105,3 @@ def _is_narrow(schema: Any) -> bool:
         return bool({"enum", "pattern", "format", "maxLength"} & set(schema))
     kinds = set(kind) if isinstance(kind, list) else {kind}
     return "enum" in schema or bool(kinds & (_SCALARS - {"null"}))
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(schema_text(), encoding="utf-8")

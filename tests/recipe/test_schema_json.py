@@ -53,7 +53,7 @@ def values(text: str) -> Any:
 
 def test_the_committed_schema_is_fresh() -> None:
     committed = (ROOT / "schemas/recipe.schema.json").read_text("utf-8")
-    assert committed == schema_text(), "run: python -m surgery.recipe.schema_json schemas/recipe.schema.json"
+    assert committed == schema_text(), "run: make golden"
 
 
 def test_it_is_a_schema() -> None:
