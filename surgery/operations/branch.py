@@ -1,0 +1,85 @@
+"""`branch`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from surgery.errors import GraphUnsupported
+from surgery.model.edits import AddLayer, Edit, SetOutputs
+from surgery.model.keras_object import LayerObject
+from surgery.model.select import Selector
+from surgery.model.spec import ModelSpec, TensorRef
+from surgery.operations.chain import after, wire
+from surgery.operations.operation import Operation, Phase
+
+
+class Branch(Operation):
+    """Grow a further head: layers that start from an inner layer and end in one more output.
+
+    Every output and every weight of the model stays as it is; the new layers' weights are fresh. The new output comes last:
+    one output becomes a list of two, a list grows by one, and outputs in a dict get the key that is the name of the last new
+    layer. Losses and metrics are then given by output.
+
+    Example:
+
+    ```yaml
+    - op: branch
+      from: block5_pool
+      layers:
+        - GlobalAveragePooling2D: {name: age_pool}
+        - Dense: {units: 1, name: age}
+    ```
+    """
+
+    phase = Phase.STRUCTURE
+
+    op: Literal["branch"]
+
+    from_: Annotated[Selector, Field(alias="from")]
+    """The layer whose output the new layers read."""
+
+    layers: Annotated[list[LayerObject], Field(min_length=1)]
+    """The new layers, in a chain; the last one is the new output."""
+
+    def targets(self, model: ModelSpec) -> tuple[str, ...]:
+        return (self.one(model, "from")[0],)
+
+    def takes_layers(self) -> bool:
+        return False
+
+    def edits(self, model: ModelSpec) -> Iterator[Edit]:
+        start = self._start(model)
+        chain = wire(model, self.layers, after([start], self.layers[0]), field="layers")
+        for layer in chain.layers:
+            yield AddLayer("", layer)
+        yield SetOutputs("", _with_output(model.outputs, chain.ends[0]))
+
+    def _start(self, model: ModelSpec) -> TensorRef:
+        path, layer = self.one(model, "from")
+        if "/" in path:
+            what, fix = "is inside a nested model", f"from: {path.partition('/')[0]}"
+        elif len(layer.calls) > 1:
+            what, fix = f"is called {len(layer.calls)} times", "name a layer that reads the call you mean"
+        elif len(layer.outputs) > 1:
+            what, fix = f"has {len(layer.outputs)} outputs", "name a layer that reads the output you mean"
+        else:
+            return TensorRef(path)
+        raise GraphUnsupported(
+            f"'{path}' {what}, so no head can start from it",
+            expected="a layer of the model itself with one output",
+            fix=fix,
+            field=("from",),
+        )
+
+
+def _with_output(outputs: Any, new: TensorRef) -> Any:
+    match outputs:
+        case list() | tuple():
+            return [*outputs, new]
+        case Mapping():
+            return {**outputs, new.layer: new}
+        case _:
+            return [outputs, new]
