@@ -7,7 +7,7 @@ from typing import Any
 
 from surgery.reporting.markdown import code, escape, folded, markdown_table
 from surgery.reporting.run_curves import curves_of, sparkline
-from surgery.reporting.run_words import metric, seconds, status_sentence
+from surgery.reporting.run_words import epochs, metric, seconds, status_sentence
 from surgery.reporting.table import change, count
 
 Document = Mapping[str, Any]
@@ -89,16 +89,16 @@ def _ends(values: tuple[float | None, ...]) -> tuple[str, str]:
 
 def _stages(document: Document) -> Iterator[str]:
     for stage in document["stages"]:
-        epochs = stage["epochs"]
+        records = stage["epochs"]
         early = f" of {stage['epochs_asked']}" if stage["ended_early"] else ""
         summary = (
-            f"{stage['name']}: {len(epochs)}{early} epochs, {count(stage['trainable_parameters'])} trainable "
+            f"{stage['name']}, {epochs(len(records))}{early}, {count(stage['trainable_parameters'])} trainable "
             f"parameters, {seconds(stage['seconds'])}"
         )
-        names = list(dict.fromkeys(name for epoch in epochs for name in epoch["metrics"]))
+        names = list(dict.fromkeys(name for epoch in records for name in epoch["metrics"]))
         rows = [
             (str(epoch["epoch"]), *(metric(epoch["metrics"].get(name)) for name in names), seconds(epoch["seconds"]))
-            for epoch in epochs
+            for epoch in records
         ]
         yield folded(summary, markdown_table(("epoch", *map(escape, names), "time"), rows))
 

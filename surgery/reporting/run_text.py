@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from surgery.errors import printable
-from surgery.reporting.run_words import metric, seconds
+from surgery.reporting.run_words import epochs, metric, seconds
 from surgery.reporting.table import count, table
 
 Document = Mapping[str, Any]
@@ -26,7 +26,7 @@ def _stages(document: Document) -> list[str]:
     rows = [
         (
             stage["name"],
-            f"{len(stage['epochs'])} epochs",
+            epochs(len(stage["epochs"])),
             f"{count(stage['trainable_parameters'])} trainable parameters",
             seconds(stage["seconds"]),
         )

@@ -30,6 +30,11 @@ def seconds(value: float) -> str:
     return f"{hours} h {minutes} min"
 
 
+def epochs(number: int) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return "1 epoch" if number == 1 else f"{number} epochs"
+
+
 def status_sentence(document: Mapping[str, Any], escape: Callable[[str], str]) -> str:
     """How the run ended, in one sentence."""
     match document["status"]:

@@ -20,7 +20,7 @@ def test_a_failed_gate_and_a_failed_run_are_said_first() -> None:
     assert "**A gate failed, so no model was written.**" in run_report(gate, None)
     assert "| 0.5000 | 0.1000 | failed |" in run_report(gate, None)
     failed = run_report(document(status="failed", failure="stage <x>"), None)
-    assert "**The run failed: stage &lt;x\\>**" in failed
+    assert "**The run failed: stage &lt;x&gt;**" in failed
 
 
 def test_names_from_a_recipe_cannot_break_out_of_a_table() -> None:
