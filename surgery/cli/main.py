@@ -33,9 +33,7 @@ def run(arguments: list[str]) -> int:
         The exit status: 0 done, 1 the user's error, 2 usage, 3 our bug, 4 a difference or a failed gate, 5 the run
         failed, 6 busy, 130 interrupted.
     """
-    for module in pkgutil.iter_modules(cli.__path__):
-        if module.name not in PARTS:
-            importlib.import_module(f"{cli.__name__}.{module.name}")
+    register()
     try:
         status = app(arguments, standalone_mode=False)
         return status if isinstance(status, int) else 0
@@ -57,6 +55,13 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever else it is, it is our bug
         print(_bug(error, arguments), file=sys.stderr)
         return BUG
+
+
+def register() -> None:
+    """Imports every command, by which it joins the application."""
+    for module in pkgutil.iter_modules(cli.__path__):
+        if module.name not in PARTS:
+            importlib.import_module(f"{cli.__name__}.{module.name}")
 
 
 def _usage(error: typer.TyperException) -> str:
