@@ -34,9 +34,19 @@ def open_weights(path: str | Path) -> WeightValues:
     Raises:
         As `read_model`.
     """
+    return open_model(path)[1]
+
+
+def open_model(path: str | Path) -> tuple[ModelSpec, WeightValues]:
+    """Both at once, from one reading of the file.
+
+    Raises:
+        As `read_model`.
+    """
     container = open_container(path)
     try:
-        return WeightValues(container, _read(container)[1])
+        spec, places = _read(container)
+        return spec, WeightValues(container, places)
     except BaseException:
         container.close()
         raise

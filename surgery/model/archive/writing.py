@@ -44,6 +44,8 @@ def write_archive(
     """Writes a `.keras` file that Keras opens with every variable filled.
 
     It is staged beside the target, synced, verified, and renamed into its place. Variables are written one at a time.
+    An optimizer's state is not written, so neither is how the model was compiled: Keras would warn at each load that the
+    optimizer's variables are missing.
 
     Args:
         path: The file to write or to replace.
@@ -58,7 +60,7 @@ def write_archive(
         ModelInvalid: layers that lead to no output, which Keras would drop.
         PromiseBroken: a value that is missing or does not fit.
     """
-    path, spec = Path(path), in_keras_order(spec)
+    path, spec = Path(path), replace(in_keras_order(spec), compile_config=None)
     members = {METADATA: _json({"date_saved": DATE, "keras_version": FORMAT}), CONFIG: _json(to_config(spec))}
     places = dict(groups_of(spec))
     for (layer, name), data in sorted((assets or {}).items()):

@@ -1,0 +1,140 @@
+"""Makes the files of Keras 2 in this folder: needs TensorFlow and tf_keras, and is run by hand.
+
+    pip install tf_keras && python tests/model/keras2/make.py
+
+Beside each model is an `.npz` with inputs and with what Keras 2 itself predicted for them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tf_keras as keras
+from tf_keras import layers
+from tf_keras.src.layers.rnn.cudnn_gru import CuDNNGRU
+from tf_keras.src.layers.rnn.cudnn_lstm import CuDNNLSTM
+
+HERE = Path(__file__).parent
+RANDOM = np.random.default_rng(0)
+
+
+def fill(model: Any) -> None:
+    for weight in model.weights:
+        is_variance = "variance" in weight.name
+        weight.assign(RANDOM.uniform(0.5, 1.5, weight.shape) if is_variance else RANDOM.normal(0, 0.3, weight.shape))
+
+
+def save(name: str, model: Any, *shapes: tuple[int, ...], judge: Any = None, archive: bool = False) -> None:
+    fill(model)
+    model.save(HERE / f"{name}.h5", include_optimizer=False)
+    if archive:
+        model.save(HERE / f"{name}.keras")
+    if judge is not None:
+        judge.load_weights(HERE / f"{name}.h5")
+    inputs = [RANDOM.normal(size=(2, *shape)).astype("float32") for shape in shapes]
+    outputs = (judge or model).predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    arrays = {f"x{n}": x for n, x in enumerate(inputs)} | {f"y{n}": y for n, y in enumerate(outputs)}
+    np.savez_compressed(HERE / f"{name}.npz", **arrays)
+
+
+def sequential() -> Any:
+    return keras.Sequential(
+        [
+            layers.Conv2D(4, 3, activation="relu", input_shape=(8, 8, 1), kernel_regularizer="l2"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Dropout(0.2),
+            layers.Flatten(),
+            layers.Dense(5, activation="softmax", kernel_constraint=keras.constraints.MaxNorm(2)),
+        ]
+    )
+
+
+def functional() -> Any:
+    x = keras.Input((6,))
+    a = layers.Dense(4, name="scope/a")(x)
+    c = layers.Add()([a, layers.Dense(4, name="b", trainable=False)(a)])
+    shared = layers.Dense(4, name="shared")
+    y = layers.Concatenate()([shared(shared(layers.BatchNormalization(trainable=False)(c))), c])
+    return keras.Model(x, [y, layers.Dense(2)(y)])
+
+
+def nested(is_frozen: bool) -> Any:
+    i = keras.Input((6,))
+    y = layers.Dense(6, name="second")(layers.Dense(6, name="first", trainable=False)(i))
+    inner = keras.Model(i, layers.BatchNormalization()(y), name="inner")
+    inner.trainable = not is_frozen
+    chain = keras.Sequential([layers.Dense(6, input_shape=(6,)), layers.LeakyReLU(0.1)], name="chain")
+    x = keras.Input((6,))
+    return keras.Model(x, layers.Dense(3)(chain(inner(inner(x)))))
+
+
+def recurrent() -> Any:
+    regularizer = keras.regularizers.L1L2(1e-3, 1e-3)
+    x = keras.Input((7, 4))
+    y = layers.Bidirectional(layers.LSTM(3, return_sequences=True, kernel_regularizer=regularizer))(x)
+    y = layers.GRU(3, return_sequences=True)(y)
+    y = layers.GRU(3, return_sequences=True, reset_after=False)(y)
+    y = layers.TimeDistributed(keras.Sequential([layers.Dense(2, input_shape=(3,)), layers.Dense(2)]))(y)
+    y = layers.RNN([layers.LSTMCell(3), layers.LSTMCell(2)], return_sequences=True)(y)
+    return keras.Model(x, layers.SimpleRNN(3)(y))
+
+
+def attention() -> Any:
+    x = keras.Input((7, 4))
+    y = layers.LayerNormalization()(layers.MultiHeadAttention(2, 2)(x, x))
+    return keras.Model(x, layers.GlobalAveragePooling1D()(y))
+
+
+def convolutions() -> Any:
+    return keras.Sequential(
+        [
+            layers.SeparableConv2D(4, 3, padding="same", input_shape=(9, 9, 3)),
+            layers.DepthwiseConv2D(3),
+            layers.Conv2DTranspose(3, 2, strides=2),
+            layers.PReLU(shared_axes=[1, 2]),
+            layers.ThresholdedReLU(0.01),
+            layers.ZeroPadding2D(1),
+            layers.Cropping2D(1),
+            layers.UpSampling2D(),
+            layers.AveragePooling2D(),
+            layers.Activation("swish"),
+            layers.GlobalAveragePooling2D(),
+            layers.Reshape((3, 1)),
+            layers.Permute((2, 1)),
+        ]
+    )
+
+
+def several() -> Any:
+    x, y = keras.Input((4,)), keras.Input((4,))
+    return keras.Model([x, y], [layers.Dot(1)([x, y]), layers.Dense(2)(layers.Multiply()([x, y]))])
+
+
+def cudnn(is_original: bool) -> Any:
+    """CuDNN layers run on a GPU alone; Keras 2 loads their weights into its plain layers, which run anywhere."""
+    x = keras.Input((7, 4))
+    lstm = CuDNNLSTM(3, return_sequences=True) if is_original else layers.LSTM(3, return_sequences=True)
+    gru = CuDNNGRU(3) if is_original else layers.GRU(3)
+    return keras.Model(x, gru(lstm(x)))
+
+
+def operations() -> Any:
+    x = keras.Input((4,))
+    return keras.Model(x, keras.activations.relu(layers.Dense(4)(x) + 1.0))
+
+
+if __name__ == "__main__":
+    save("sequential", sequential(), (8, 8, 1))
+    save("functional", functional(), (6,))
+    save("nested", nested(is_frozen=False), (6,), archive=True)
+    save("nested_frozen", nested(is_frozen=True), (6,))
+    save("recurrent", recurrent(), (7, 4), archive=True)
+    save("attention", attention(), (7, 4), archive=True)
+    save("convolutions", convolutions(), (9, 9, 3))
+    save("several", several(), (4,), (4,))
+    save("cudnn", cudnn(is_original=True), (7, 4), judge=cudnn(is_original=False))
+    save("operations", operations(), (4,))
