@@ -10,6 +10,7 @@ worker and not the fuzzing. One worker reads many files: 20,000 take minutes.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import random
@@ -104,7 +105,7 @@ def functional_changed(chance: random.Random) -> bytes:
     for _ in range(chance.choice((1, 1, 2, 5))):
         places = list(_places(config))
         container, key = chance.choice(places)
-        container[key] = chance.choice(VALUES)
+        container[key] = copy.deepcopy(chance.choice(VALUES))
     text = json.dumps(config).encode()
     return bytes_changed(text, chance) if chance.random() < 0.3 else text
 
