@@ -216,7 +216,7 @@ def first_sentence(text: str, limit: int = 160) -> str:
     """The first sentence of a docstring, on one line; the second too where the first only says the type."""
     paragraph = " ".join(text.replace("```", "").strip().split("\n\n")[0].split())
     sentences = re.split(r"(?<=[\w`\")\]])(?<!e\.g)(?<!i\.e)\.(?:\s+|$)", paragraph)
-    sentence = ". ".join(sentences[: 1 if len(sentences[0]) > 20 else 2]).strip(" :")
+    sentence = ". ".join(sentences[: 1 if len(sentences[0]) > 20 else 2]).strip(" :.")
     if len(sentence) > limit:
         sentence = sentence[: limit - 1].rsplit(" ", 1)[0] + "…"
     return f"{sentence}." if sentence[-1:].isalnum() or sentence[-1:] in '`)]"' else sentence
@@ -244,20 +244,31 @@ def described(cls: type) -> Mapping[str, str]:
 
 def example(cls: type, required: set[str]) -> dict[str, Any]:
     """As few arguments as it takes to make an instance."""
-    import keras
+    return {**{name: EXAMPLES.get(name, 2) for name in sorted(required)}, **_special(cls.__name__)}
 
-    layers = keras.layers
-    special: Mapping[str, Mapping[str, Any]] = {
-        "Bidirectional": {"layer": layers.LSTM(2), "backward_layer": layers.LSTM(2, go_backwards=True)},
-        "CategoryEncoding": {"num_tokens": 4},
-        "Discretization": {"num_bins": 4},
-        "InputLayer": {"batch_shape": (None, 3)},
-        "Pipeline": {"layers": [layers.RandomFlip()]},
-        "RNN": {"cell": layers.LSTMCell(2)},
-        "RandomPosterization": {"factor": 2},
-        "SpectralNormalization": {"layer": layers.Dense(2)},
-        "StackedRNNCells": {"cells": [layers.LSTMCell(2)]},
-        "TimeDistributed": {"layer": layers.Dense(2)},
-    }
-    given = {name: EXAMPLES.get(name, 2) for name in sorted(required)}
-    return {**given, **special.get(cls.__name__, {})}
+
+def _special(name: str) -> dict[str, Any]:
+    """What classes need for which a number each is not enough."""
+    from keras import layers
+
+    match name:
+        case "Bidirectional":
+            return {"layer": layers.LSTM(2), "backward_layer": layers.LSTM(2, go_backwards=True)}
+        case "CategoryEncoding":
+            return {"num_tokens": 4}
+        case "Discretization":
+            return {"num_bins": 4}
+        case "InputLayer":
+            return {"batch_shape": (None, 3)}
+        case "Pipeline":
+            return {"layers": [layers.RandomFlip()]}
+        case "RNN":
+            return {"cell": layers.LSTMCell(2)}
+        case "RandomPosterization":
+            return {"factor": 2}
+        case "SpectralNormalization" | "TimeDistributed":
+            return {"layer": layers.Dense(2)}
+        case "StackedRNNCells":
+            return {"cells": [layers.LSTMCell(2)]}
+        case _:
+            return {}

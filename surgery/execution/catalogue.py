@@ -19,6 +19,8 @@ PATH = Path(catalogue.__file__).with_name("catalogue.json")
 
 MODULES = {kind: "optimizers.schedules" if kind == "schedules" else kind for kind in catalogue.KINDS}
 
+_FLOAT32 = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}
+
 SAVED_IN_MODELS = ("layers", "initializers", "regularizers", "constraints")
 """Kinds whose whole default config is needed: a planned layer has the config that Keras would save."""
 
@@ -177,7 +179,7 @@ def _entry(kind: str, cls: type, names: Mapping[str, Mapping[str, str]]) -> dict
     if kind == "layers" and any(p.kind.name == "VAR_KEYWORD" for p in signature.parameters.values()):
         entry["base"] = True
     required = {name for name, value in arguments.items() if "default" not in value}
-    example = argument_types.example(cls, required)
+    example = argument_types.example(cls, required) if kind in SAVED_IN_MODELS else {}
     for name, argument in arguments.items():
         if argument["type"] == "interval" and (lower := argument_types.lower_bound(cls, name, example)) is not None:
             argument["lower"] = lower
@@ -199,7 +201,7 @@ def _config(
     absent = ["trainable"] if kind == "layers" and "trainable" not in config else []
     for name in ("name", "trainable") if kind == "layers" else ():
         config.pop(name, None)
-    if isinstance(config.get("dtype"), dict):
+    if config.get("dtype") == {**_FLOAT32, "registered_name": None}:
         del config["dtype"]
     drawn = {"seed"} & set(arguments)
     surplus = {

@@ -223,6 +223,12 @@ def _normalization(known: KerasClass, config: Config, given: Mapping[str, Any]) 
     return {**_listed("axis")(known, config, given), **({"axis": []} if config["axis"] is None else {})}
 
 
+def _sorted_axes(known: KerasClass, config: Config, given: Mapping[str, Any]) -> Config:
+    """Keras turns the axis into a sorted list when it builds the layer, before it can be saved."""
+    axis = config["axis"]
+    return {**config, "axis": [axis] if isinstance(axis, int) else sorted(axis)}
+
+
 def _hashing(known: KerasClass, config: Config, given: Mapping[str, Any]) -> Config:
     return {**config, "salt": [config["salt"]] * 2 if isinstance(config["salt"], int) else config["salt"]}
 
@@ -248,10 +254,12 @@ _RULES: Mapping[str, Rule] = {
     "Hashing": _hashing,
     "InputLayer": _input,
     "IntegerLookup": _vocabulary,
+    "LayerNormalization": _sorted_axes,
     "MaxPooling": _pooling,
     "MultiHeadAttention": _attention,
     "Normalization": _normalization,
     "PReLU": _listed("shared_axes"),
+    "RMSNormalization": _sorted_axes,
     "RNN": _rnn,
     "StringLookup": _vocabulary,
     "TextVectorization": _vocabulary,

@@ -60,19 +60,39 @@ def cases(class_name: str, inputs: Sequence[Sequence[Tensor]], *configs: Mapping
     return [Case({class_name: dict(config)}, tuple(tensors)) for config in configs or ({},) for tensors in inputs]
 
 
-def assert_agreement(case: Case, folder: Path) -> None:
-    """The rule says what Keras says, or refuses what Keras refuses."""
+def by_class(every: Sequence[Case]) -> dict[str, list[Case]]:
+    """The cases of each class: a test of many cases costs one fresh Keras session."""
+    groups: dict[str, list[Case]] = {}
+    for case in every:
+        groups.setdefault(next(iter(case.layer)), []).append(case)
+    return groups
+
+
+def assert_agreement(every: Sequence[Case], folder: Path) -> None:
+    """In each case the rule says what Keras says, or refuses what Keras refuses."""
+    found = {str(case): disagreement(case, folder) for case in every}
+    assert {case: what for case, what in found.items() if what} == {}
+
+
+def disagreement(case: Case, folder: Path) -> dict[str, Any] | str | None:
+    """What the rule and Keras say differently, each as (rule, Keras)."""
     layer = made("layers", case.layer)
     spec = layer_spec(layer)
     outputs = called(layer, case)
     if outputs is None:
-        assert refuses(spec, case), "Keras refuses this, the rule does not"
-        return
-    built = built_by_rule(spec, case)
-    assert built is not None, "no rule"
-    assert list(built.outputs) == outputs
-    assert described(built) == variables_of(layer)
-    assert sorted((v.key, v.shape) for v in built.variables) == stored_keys(layer, folder / "layer.h5")
+        return None if refuses(spec, case) else "Keras refuses this, the rule does not"
+    try:
+        built = built_by_rule(spec, case)
+    except ShapeMismatch as error:
+        return f"refused: {error.what}"
+    if built is None:
+        return "no rule"
+    pairs = {
+        "outputs": (list(built.outputs), outputs),
+        "variables": (described(built), variables_of(layer)),
+        "keys": (sorted((v.key, v.shape) for v in built.variables), stored_keys(layer, folder / "layer.h5")),
+    }
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]} or None
 
 
 def layer_spec(layer: Any) -> LayerSpec:

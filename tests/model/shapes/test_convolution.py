@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from surgery.model.shapes import build
 from surgery.model.spec import Call
-from tests.model.shapes.agreement import Case, assert_agreement, cases, layer_spec, refuses
+from tests.model.shapes.agreement import Case, assert_agreement, by_class, cases, layer_spec, refuses
 from tests.model.shapes.tensors import BY_RANK, IMAGE, SEQUENCE, TINY, UNSIZED, VECTOR, VOLUME
 
 pytestmark = pytest.mark.keras
@@ -82,9 +82,12 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_agrees_with_keras(case: Case, tmp_path: Path) -> None:
-    assert_agreement(case, tmp_path)
+BY_CLASS = by_class(CASES)
+
+
+@pytest.mark.parametrize("class_name", BY_CLASS)
+def test_agrees_with_keras(class_name: str, tmp_path: Path) -> None:
+    assert_agreement(BY_CLASS[class_name], tmp_path)
 
 
 sizes = st.integers(1, 5)

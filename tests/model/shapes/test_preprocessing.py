@@ -9,7 +9,7 @@ import pytest
 
 from surgery.model.shapes.image import AUGMENTATIONS
 from tests.model.keras_objects import made
-from tests.model.shapes.agreement import Case, assert_agreement, cases, layer_spec, refuses
+from tests.model.shapes.agreement import Case, assert_agreement, by_class, cases, layer_spec, refuses
 from tests.model.shapes.tensors import VECTOR
 
 pytestmark = pytest.mark.keras
@@ -58,13 +58,15 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_agrees_with_keras(case: Case, tmp_path: Path) -> None:
-    assert_agreement(case, tmp_path)
+BY_CLASS = by_class(CASES)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_refuses_what_is_no_image_before_keras_would(name: str) -> None:
+@pytest.mark.parametrize("class_name", BY_CLASS)
+def test_agrees_with_keras(class_name: str, tmp_path: Path) -> None:
+    assert_agreement(BY_CLASS[class_name], tmp_path)
+
+
+def test_refuses_what_is_no_image_before_keras_would() -> None:
     """Keras builds these symbolically and fails at the first batch."""
-    case = Case({name: NEEDS.get(name, {})}, (VECTOR,))
-    assert refuses(layer_spec(made("layers", case.layer)), case)
+    every = [Case({name: NEEDS.get(name, {})}, (VECTOR,)) for name in AUGMENTATIONS]
+    assert [str(case) for case in every if not refuses(layer_spec(made("layers", case.layer)), case)] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model.shapes.agreement import Case, assert_agreement, cases
+from tests.model.shapes.agreement import Case, assert_agreement, by_class, cases
 from tests.model.shapes.tensors import BY_RANK, IMAGE, POLICIES, SEQUENCE, VECTOR, VOLUME
 
 pytestmark = pytest.mark.keras
@@ -136,6 +136,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_agrees_with_keras(case: Case, tmp_path: Path) -> None:
-    assert_agreement(case, tmp_path)
+BY_CLASS = by_class(CASES)
+
+
+@pytest.mark.parametrize("class_name", BY_CLASS)
+def test_agrees_with_keras(class_name: str, tmp_path: Path) -> None:
+    assert_agreement(BY_CLASS[class_name], tmp_path)
