@@ -111,6 +111,12 @@ def dtypes() -> tuple[str, ...]:
     return tuple(_document()["dtypes"])
 
 
+def base_arguments(kind: str) -> Mapping[str, Argument]:
+    """What every class of a kind takes besides its own arguments: a layer's `name`, `dtype`, `trainable`."""
+    entries = _document()["base"].get(kind, {})
+    return {key: _argument(key, value, is_base=True) for key, value in entries.items()}
+
+
 def version() -> str:
     """The version of Keras that the catalogue was printed from."""
     return str(_document()["keras"])
@@ -121,8 +127,8 @@ def _keras_class(kind: str, name: str) -> KerasClass:
     document = _document()
     entry = document[kind][name]
     given = {key: _argument(key, value) for key, value in entry["arguments"].items()}
-    base = document["base"][kind] if entry.get("base") else {}
-    given |= {key: _argument(key, value, is_base=True) for key, value in base.items() if key not in given}
+    base = base_arguments(kind) if entry.get("base") else {}
+    given |= {key: argument for key, argument in base.items() if key not in given}
     return KerasClass(
         kind=kind,
         name=name,

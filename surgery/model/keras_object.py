@@ -15,9 +15,9 @@ from pydantic.json_schema import CoreRef, GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError, core_schema
 
 from surgery.model import catalogue
-from surgery.model.checking import NOUNS, Problem, check_object, check_own_keys
+from surgery.model.checking import Problem, check_object, check_own_keys
 from surgery.model.configured import serialized_object
-from surgery.model.object_schema import OF_THE_RECIPE, object_schema
+from surgery.model.object_schema import OF_THE_RECIPE, definition_name, object_schema
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,11 @@ def _detail(problem: Problem, value: Any) -> InitErrorDetails:
 
 def _reference(generator: GenerateJsonSchema, kind: str) -> JsonSchemaValue:
     """The reference to `#/$defs/KerasLayer` and the like; the definition is made once in a schema."""
-    title = DEFINITIONS[kind]
-    name, reference = generator.get_cache_defs_ref_schema(CoreRef(title))
+    name, reference = generator.get_cache_defs_ref_schema(CoreRef(definition_name(kind)))
     if name not in generator.definitions:
         generator.definitions[name] = {}
         generator.definitions[name] = object_schema(kind, lambda other: _reference(generator, other))
     return reference
-
-
-DEFINITIONS = {kind: f"Keras{noun.title().replace(' ', '')}" for kind, noun in NOUNS.items()} | {
-    "activations": "KerasActivation"
-}
-"""Names of the definitions in a JSON Schema."""
 
 
 @dataclass(frozen=True)

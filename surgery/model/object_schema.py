@@ -8,6 +8,7 @@ from typing import Any
 from surgery.model import catalogue
 from surgery.model.arguments import NAMED, OBJECTS, expected, plain_schema
 from surgery.model.catalogue import Argument, KerasClass
+from surgery.model.checking import NOUNS
 
 Schema = dict[str, Any]
 Reference = Callable[[str], Schema]
@@ -15,7 +16,7 @@ Reference = Callable[[str], Schema]
 
 CUSTOM = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*>[A-Za-z_]\w*$"
 
-OF_THE_RECIPE: Schema = {
+OF_THE_RECIPE: dict[str, Schema] = {
     "inputs": {
         "description": "Names of the layers that feed this one, where it is not simply the one before.",
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
@@ -29,8 +30,30 @@ OF_THE_RECIPE: Schema = {
 """Keys of a layer that belong to the recipe."""
 
 
+SHARED = "argument of every layer: "
+"""Before the name of an argument: the definition that all layers share."""
+
+
+def definition_name(kind: str) -> str:
+    """The name of a definition: `KerasLayer`, `KerasLearningRateSchedule`, `LayerArgumentName`."""
+    if kind.startswith(SHARED):
+        return "LayerArgument" + kind.removeprefix(SHARED).title().replace("_", "")
+    if kind == "activations":
+        return "KerasActivation"
+    return f"Keras{NOUNS[kind].title().replace(' ', '')}"
+
+
+def _shared(name: str, reference: Reference) -> Schema:
+    if name in OF_THE_RECIPE:
+        return OF_THE_RECIPE[name]
+    base = catalogue.base_arguments("layers")[name]
+    return argument_schema(base, reference)
+
+
 def object_schema(kind: str, reference: Reference) -> Schema:
     """The definition of a kind: a map with one key, a class; or a bare name, where the kind has some."""
+    if kind.startswith(SHARED):
+        return _shared(kind.removeprefix(SHARED), reference)
     if kind == "activations":
         return {"anyOf": [{"enum": sorted(catalogue.bare_names(kind))}, reference("layers")]}
     known = [catalogue.find(kind, name) for name in catalogue.names(kind)]
@@ -52,10 +75,13 @@ def object_schema(kind: str, reference: Reference) -> Schema:
 
 def class_schema(known: KerasClass, reference: Reference) -> Schema:
     """The arguments of one class."""
-    properties = {argument.name: argument_schema(argument, reference) for argument in known.arguments.values()}
+    properties = {
+        argument.name: reference(SHARED + argument.name) if argument.is_base else argument_schema(argument, reference)
+        for argument in known.arguments.values()
+    }
     schema: Schema = {"description": known.doc, "properties": properties, "additionalProperties": False}
     if known.kind == "layers":
-        properties |= OF_THE_RECIPE
+        properties |= {name: reference(SHARED + name) for name in OF_THE_RECIPE}
     if known.required and known.kind != "layers":
         return {"type": "object", **schema, "required": list(known.required)}
     return {"type": ["object", "null"], **schema}
