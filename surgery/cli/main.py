@@ -17,7 +17,7 @@ from surgery.cli.app import app
 from surgery.errors import Errors, SurgeryError, UsageError, render
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
-PARTS = {"app", "main", "options", "output", "project", "__main__"}
+PARTS = {"app", "main", "opened", "options", "output", "project", "__main__"}
 """Modules of this folder that are no commands."""
 
 

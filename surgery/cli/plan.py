@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from surgery.cli.app import app
+from surgery.cli.opened import opened
 from surgery.cli.options import Json, Markdown, RecipeFile, Set, Trust
 from surgery.cli.output import print_json
 from surgery.cli.project import trusted
@@ -18,13 +19,12 @@ def plan(
     Example: `surgery plan recipes/quickstart/digits-0-to-9.yaml`
     """
     from surgery import api
-    from surgery.recipe import load_recipe, parse_overrides
     from surgery.reporting.plan_markdown import plan_markdown
     from surgery.reporting.plan_text import plan_text
 
     if json and markdown:
         raise UsageError("--json and --markdown exclude each other", expected="one of them", fix="leave one out")
-    made = api.plan(load_recipe(recipe, parse_overrides(set or [])), trust=trusted(recipe, trust))
+    made = api.plan(opened(recipe, set), trust=trusted(recipe, trust))
     if json:
         print_json(made.to_json())
     else:

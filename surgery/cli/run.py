@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from surgery.cli.app import app
+from surgery.cli.opened import opened
 from surgery.cli.options import Output, RecipeFile, Set, Trust
 from surgery.cli.project import trusted
 
@@ -14,11 +15,10 @@ def run(recipe: RecipeFile, output: Output = None, set: Set = None, trust: Trust
     Example: `surgery run recipes/quickstart/digits-0-to-9.yaml --set epochs=3`
     """
     from surgery import api
-    from surgery.recipe import load_recipe, parse_overrides
     from surgery.reporting.plan_text import plan_text
     from surgery.reporting.run_text import run_text
 
-    loaded = load_recipe(recipe, parse_overrides(set or []))
+    loaded = opened(recipe, set)
     granted = trusted(recipe, trust)
     made = api.plan(loaded, trust=granted)
     print(plan_text(made), flush=True)

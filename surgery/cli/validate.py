@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from surgery.cli.app import app
+from surgery.cli.opened import opened
 from surgery.cli.options import Set
 from surgery.errors import SurgeryError, flatten, printable, raise_all
 
@@ -21,12 +22,11 @@ def validate(
 
     Example: `surgery validate recipes/*/*.yaml`
     """
-    from surgery.recipe import load_recipe, parse_overrides
 
     errors: list[SurgeryError] = []
     for path in recipes:
         try:
-            load_recipe(path, parse_overrides(set or []))
+            opened(path, set)
             print(f"{printable(str(path))}: ok")
         except SurgeryError as error:
             errors += flatten(error)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from surgery.errors import UnknownOperation
+from surgery.model.docstrings import field_docstrings
 from surgery.model.nearest import did_you_mean
 from surgery.operations import Operation, registry
 
@@ -69,13 +70,14 @@ def _description(operation: type[Operation]) -> Description:
         text="\n\n".join(_line(part) for part in text.strip().split("\n\n")),
         example=found.group(1).rstrip() if found else "",
         phase=operation.phase.name.lower(),
-        fields=tuple(_field(name, info) for name, info in operation.model_fields.items() if name != "op"),
+        fields=tuple(_field(operation, name) for name in operation.model_fields if name != "op"),
     )
 
 
-def _field(name: str, info: Any) -> FieldText:
-    required = bool(info.is_required())
-    return FieldText(info.alias or name, _line(info.description or ""), required, None if required else info.default)
+def _field(operation: type[Operation], name: str) -> FieldText:
+    info, text = operation.model_fields[name], field_docstrings(operation).get(name, "")
+    required = info.is_required()
+    return FieldText(info.alias or name, _line(text), required, None if required else info.default)
 
 
 def _line(text: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from surgery.errors import GraphUnsupported, SurgeryError
 from surgery.model.edits import Edit
 from surgery.model.keras_object import LayerObject
+from surgery.model.library import Library
 from surgery.model.select import select
 from surgery.model.select.glob import has_wildcard
 from surgery.model.select.syntax import AnyOf, Node, Pattern
@@ -30,10 +31,13 @@ class Operation(BaseModel):
     """One entry of `operations:`."""
 
     model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
+        strict=True, frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True
     )
 
     phase: ClassVar[Phase]
+
+    reads_files: ClassVar[bool] = False
+    """Whether its edits follow from other model files, or from values, and not from the model alone."""
 
     op: str
 
@@ -42,6 +46,8 @@ class Operation(BaseModel):
 
     expect: int | None = Field(default=None, ge=0)
     """How many layers it must match; another number is an error."""
+
+    _library: Library | None = PrivateAttr(default=None)
 
     @classmethod
     def name(cls) -> str:
@@ -59,6 +65,21 @@ class Operation(BaseModel):
     @abstractmethod
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
         """The edits that make it hold, for a model as the earlier operations left it. Pure and deterministic."""
+
+    def bound(self, library: Library) -> Self:
+        """The same operation with the files that it looks at, so that its edits are a function of the model alone."""
+        if not self.reads_files:
+            return self
+        operation = self.model_copy()
+        operation._library = library
+        return operation
+
+    @property
+    def library(self) -> Library:
+        """The files that it looks at."""
+        if self._library is None:
+            raise LookupError(f"{self.op} is not bound to its files")
+        return self._library
 
     def names_layers(self) -> bool:
         """Whether it picks its layers by name alone, so that no other operation changes what it picks."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator
 class Part(BaseModel):
     """A map of the recipe: known keys only, exact types, never changed after reading."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
 
 
 def tag(key: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from surgery.model.docstrings import field_docstrings
+from surgery.operations import Operation
+from surgery.recipe.part import Part
 from surgery.recipe.recipe import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,6 +35,7 @@ _ONE, _LIST, _MAP = (
 def recipe_schema() -> dict[str, Any]:
     """The JSON Schema of a recipe, of the 2020-12 dialect."""
     schema = Recipe.model_json_schema(by_alias=True, schema_generator=_Untitled)
+    _describe_fields(schema)
     schema["properties"]["parameters"]["additionalProperties"] = False
     schema["$defs"] = dict(sorted((schema.get("$defs", {}) | {"ParameterUse": _PARAMETER_USE}).items()))
     for definition in schema["$defs"].values():
@@ -45,6 +50,23 @@ def recipe_schema() -> dict[str, Any]:
 def schema_text() -> str:
     """The schema as it is written into `schemas/` and printed by `surgery schema`."""
     return json.dumps(recipe_schema(), indent=1) + "\n"
+
+
+def _describe_fields(schema: dict[str, Any]) -> None:
+    """Gives every key of a map the docstring of its field."""
+    for kind in _maps(Part, Operation):
+        definition = schema if kind is Recipe else schema["$defs"].get(kind.__name__, {})
+        for name, text in field_docstrings(kind).items():
+            key = kind.model_fields[name].alias or name if name in kind.model_fields else name
+            if key in definition.get("properties", {}):
+                definition["properties"][key]["description"] = text
+
+
+def _maps(*roots: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for root in roots:
+        for kind in root.__subclasses__():
+            yield kind
+            yield from _maps(kind)
 
 
 class _Untitled(GenerateJsonSchema):
