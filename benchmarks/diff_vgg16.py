@@ -1,0 +1,86 @@
+"""How long `surgery diff` takes for two VGG16 archives (553 MB each) that differ in the head, beside `cmp`.
+
+`python benchmarks/diff_vgg16.py` makes the files without Keras, and prints for each of five rounds what `cmp` needs to read
+two such files to their end, what `surgery diff` needs, and its peak memory. Both run in turn, so that a busy machine slows
+both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from surgery.model.archive import write_archive
+from tests.networks import changed, network, values_of
+
+ROUNDS = 5
+BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+KERAS_FREE = """
+import sys
+from surgery.cli.main import run
+status = run(["diff", "--exit-code", *sys.argv[1:]])
+sys.exit("keras or a backend was imported" if {"keras", "tensorflow", "jax"} & set(sys.modules) else status)
+"""
+
+
+def write_models(folder: Path) -> tuple[Path, Path]:
+    """VGG16 with random weights, and the same with a head of 10 classes."""
+    layers = []
+    for block, (convolutions, filters) in enumerate(BLOCKS, 1):
+        for number in range(1, convolutions + 1):
+            name = f"block{block}_conv{number}"
+            layers.append({"Conv2D": {"filters": filters, "kernel_size": 3, "padding": "same", "name": name}})
+        layers.append({"MaxPooling2D": {"name": f"block{block}_pool"}})
+    layers += [
+        {"Flatten": {"name": "flatten"}},
+        {"Dense": {"units": 4096, "activation": "relu", "name": "fc1"}},
+        {"Dense": {"units": 4096, "activation": "relu", "name": "fc2"}},
+        {"Dense": {"units": 1000, "activation": "softmax", "name": "predictions"}},
+    ]
+    old = network(*layers, shape=(224, 224, 3))
+    new = changed(old, op="replace", layers="predictions", **{"with": [{"Dense": {"units": 10, "name": "photos"}}]})
+    values = values_of(old)
+    values |= {("photos", "vars/0"): np.zeros((4096, 10), "float32"), ("photos", "vars/1"): np.zeros(10, "float32")}
+    for name, model in (("old", old), ("new", new)):
+        write_archive(folder / f"{name}.keras", model, values)
+    return folder / "old.keras", folder / "new.keras"
+
+
+def measured(command: Sequence[str | Path], status: int) -> tuple[float, float]:
+    """Seconds and peak megabytes of a process of its own."""
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, code, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(code)
+    if process.returncode != status:
+        raise SystemExit(f"{command[0]} ended with {process.returncode}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="surgery-bench-") as name:
+        old, new = write_models(Path(name))
+        copy = Path(shutil.copyfile(old, Path(name) / "copy.keras"))
+        print(f"{old.stat().st_size:,} and {new.stat().st_size:,} bytes")
+        ratios = []
+        for number in range(1, ROUNDS + 1):
+            compared, _ = measured(["cmp", old, copy], 0)
+            took, memory = measured([sys.executable, "-c", KERAS_FREE, old, new], 4)
+            ratios.append(took / compared)
+            print(f"round {number}: cmp {compared:.2f} s, diff {took:.2f} s, {ratios[-1]:.2f} times, {memory:.0f} MB")
+        print(f"median: {statistics.median(ratios):.2f} times the time of cmp")
+
+
+if __name__ == "__main__":
+    main()
