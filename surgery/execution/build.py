@@ -13,7 +13,6 @@ from surgery.errors import PromiseBroken, ShapeMismatch
 from surgery.execution.custom import custom_objects
 from surgery.execution.fill import LedgerValues
 from surgery.execution.variables import fill_layer, keras_layers, stored_variables
-from surgery.model.archive import open_weights
 from surgery.model.config import to_config
 from surgery.model.spec import LayerSpec, ModelSpec
 from surgery.planning import Plan
@@ -33,8 +32,8 @@ def build(plan: Plan, trust: Sequence[str] = ()) -> Any:
         PromiseBroken: when what Keras built is not what was planned.
     """
     model = build_structure(plan.spec, plan.recipe.seed, trust)
-    with open_weights(plan.source.path) as source:
-        fill(model, plan.spec, LedgerValues(plan.spec, source, plan.recipe.seed, trust))
+    with plan.library() as library:
+        fill(model, plan.spec, LedgerValues(plan.spec, library, plan.recipe.seed, trust))
     return model
 
 
@@ -42,8 +41,8 @@ def build_source_model(plan: Plan, trust: Sequence[str] = ()) -> Any:
     """The source model itself, built the same way, for what is measured before."""
     spec = plan.source.spec
     model = build_structure(spec, plan.recipe.seed, trust)
-    with open_weights(plan.source.path) as source:
-        fill(model, spec, LedgerValues(spec, source, plan.recipe.seed, trust))
+    with plan.library() as library:
+        fill(model, spec, LedgerValues(spec, library, plan.recipe.seed, trust))
     return model
 
 

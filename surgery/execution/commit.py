@@ -14,7 +14,6 @@ from surgery.model.archive import Values, open_weights, read_assets, read_model,
 from surgery.model.config import to_config
 from surgery.model.prove import prove
 from surgery.model.spec import ModelSpec
-from surgery.model.weights import Stored
 from surgery.planning import Plan
 
 BLOCK = 1 << 20
@@ -31,8 +30,8 @@ def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = ()) -> None:
         PromiseBroken: when the written file is not what was planned; nothing is put in place then.
     """
     refuse_input(plan, output)
-    with open_weights(plan.source.path) as source:
-        values = LedgerValues(plan.spec, source, plan.recipe.seed, trust)
+    with plan.library() as library:
+        values = LedgerValues(plan.spec, library, plan.recipe.seed, trust)
         write_result(plan, plan.spec, values, output, trained=())
 
 
@@ -75,19 +74,17 @@ def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) ->
         raise PromiseBroken("the written model has another structure than the plan")
     if (written.parameters, written.trainable_parameters) != (spec.parameters, spec.trainable_parameters):
         raise PromiseBroken(f"the written model has {written.parameters} parameters; the plan has {spec.parameters}")
-    with open_weights(path) as new, open_weights(plan.source.path) as old:
+    with open_weights(path) as new, plan.library() as library:
         for layer_path, layer in spec.walk():
             for weight in layer.weights:
-                stored = weight.source
-                if not isinstance(stored, Stored) or layer_path in trained:
-                    continue
-                if not is_bit_identical(new[layer_path, weight.key], old[stored.path, stored.key]):
-                    raise PromiseBroken(f"the {weight.name} of '{layer_path}' should be kept and is another")
+                promised = None if layer_path in trained else library.values(weight)
+                if promised is not None and not is_bit_identical(new[layer_path, weight.key], promised):
+                    raise PromiseBroken(f"the {weight.name} of '{layer_path}' is not what the ledger says")
 
 
 def refuse_input(plan: Plan, output: Path) -> None:
     """Refuses to write over what is read."""
-    inputs = [plan.source.path, plan.recipe.path]
+    inputs = [plan.source.path, plan.recipe.path, *map(plan.recipe.resolve, plan.files)]
     for path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
             raise OutputRefused(

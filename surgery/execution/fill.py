@@ -10,9 +10,9 @@ import numpy as np
 from surgery.errors import PromiseBroken
 from surgery.execution.answers import symbolic
 from surgery.execution.variables import stored_variables
-from surgery.model.archive import WeightValues
+from surgery.model.derive import derive
+from surgery.model.library import Library
 from surgery.model.spec import LayerSpec, ModelSpec, TensorSpec
-from surgery.model.weights import Fresh, Overlap, Sliced, Stored
 from surgery.planning.seeds import layer_seed
 
 Array = np.ndarray[Any, Any]
@@ -24,9 +24,9 @@ class LedgerValues:
     Nothing is read or made before it is asked for; fresh values are made a layer at a time.
     """
 
-    def __init__(self, spec: ModelSpec, source: WeightValues, seed: int, trust: Sequence[str] = ()) -> None:
+    def __init__(self, spec: ModelSpec, library: Library, seed: int, trust: Sequence[str] = ()) -> None:
         self._layers = dict(calls_by_path(spec))
-        self._source = source
+        self._library = library
         self._seed = seed
         self._trust = trust
         self._fresh: tuple[str, Mapping[str, Array]] = ("", {})
@@ -34,22 +34,7 @@ class LedgerValues:
     def __getitem__(self, name: tuple[str, str]) -> Array:
         path, key = name
         weight = next(weight for weight in self._layers[path][0].weights if weight.key == key)
-        match weight.source:
-            case Stored() as stored:
-                return self._source[stored.path, stored.key]
-            case Sliced(stored, axes):
-                values = self._source[stored.path, stored.key]
-                for axis, indices in axes:
-                    values = np.take(values, indices, axis=axis)
-                return values
-            case Overlap(stored):
-                values = np.array(self._fresh_values(path)[key])
-                old = self._source[stored.path, stored.key]
-                corner = tuple(slice(min(a, b)) for a, b in zip(values.shape, old.shape, strict=True))
-                values[corner] = old[corner]
-                return values
-            case Fresh():
-                return self._fresh_values(path)[key]
+        return derive(weight.source, self._library.read, lambda: self._fresh_values(path)[key])
 
     def of_layer(self, path: str) -> Mapping[str, Array]:
         """All variables of one layer, by key."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from surgery.errors import NameTaken, WeightMismatch
+from surgery.errors import NameTaken, PromiseBroken, WeightMismatch
 from surgery.model.draft import Draft
 from surgery.model.spec import Config, LayerSpec, ModelSpec, TensorRef, WeightSpec, split_path
 from surgery.model.weights import Fresh, Overlap, Stored, WeightSource, shape_text
@@ -151,7 +151,24 @@ class FreshWeights:
         parent.put(name, replace(layer, weights=weights))
 
 
-Edit = AddLayer | RemoveLayer | Redirect | SetOutputs | UpdateConfig | RenameLayer | CarryWeights | FreshWeights
+@dataclass(frozen=True)
+class SetWeights:
+    """Where the values of some weights of a layer come from, by key, once every shape is proved."""
+
+    path: str
+    sources: tuple[tuple[str, WeightSource], ...]
+
+    def apply(self, draft: Draft) -> None:
+        parent, name = draft.parent(self.path), split_path(self.path)[1]
+        layer, sources = parent.layers[name], dict(self.sources)
+        weights = tuple(replace(w, source=sources.pop(w.key, w.source)) for w in layer.weights)
+        if sources:
+            raise PromiseBroken(f"'{self.path}' has no weights {sorted(sources)} to set")
+        parent.put(name, replace(layer, weights=weights))
+
+
+StructureEdit = AddLayer | RemoveLayer | Redirect | SetOutputs | UpdateConfig | RenameLayer | FreshWeights
+Edit = StructureEdit | CarryWeights | SetWeights
 
 
 def apply_edits(model: ModelSpec, edits: Iterable[Edit], prove: Prove) -> ModelSpec:
@@ -161,8 +178,8 @@ def apply_edits(model: ModelSpec, edits: Iterable[Edit], prove: Prove) -> ModelS
         NameTaken, WeightMismatch, ShapeMismatch: when an edit cannot be.
     """
     edits = tuple(edits)
-    carried = [edit for edit in edits if isinstance(edit, CarryWeights)]
-    proved = prove(_applied(model, (edit for edit in edits if not isinstance(edit, CarryWeights))))
+    carried = [edit for edit in edits if isinstance(edit, CarryWeights | SetWeights)]
+    proved = prove(_applied(model, (edit for edit in edits if not isinstance(edit, CarryWeights | SetWeights))))
     # Which weights fit is known only when every shape is proved.
     return _applied(proved, carried) if carried else proved
 
@@ -222,6 +239,8 @@ def to_json(edit: Edit) -> Mapping[str, Any]:
             body = {"path": path, "name": name}
         case CarryWeights(path, _, policy, _):
             body = {"path": path, "weights": policy or "keep where they fit, else fresh"}
+        case SetWeights(path, sources):
+            body = {"path": path, "weights": {key: source.describe(path) for key, source in sources}}
         case FreshWeights(path, keys):
             body = {"path": path} | ({} if keys is None else {"keys": list(keys)})
     return {"edit": type(edit).__name__, **body}

@@ -30,9 +30,7 @@ class Phase(IntEnum):
 class Operation(BaseModel):
     """One entry of `operations:`."""
 
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True
-    )
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 
     phase: ClassVar[Phase]
 

@@ -8,6 +8,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from surgery.model.edits import to_json
+from surgery.model.fingerprint import file_digest
 from surgery.model.listing import DOCUMENT, LayerRow, rows
 from surgery.planning.plan import LedgerLine, Plan, Step
 
@@ -81,6 +82,16 @@ class SourceDocument(TypedDict):
 
 
 @with_config(DOCUMENT)
+class FileDocument(TypedDict):
+    """A further model file that values come from."""
+
+    path: str
+    """As the recipe names it."""
+    sha256: str
+    """The digest of the file; of a folder the empty text."""
+
+
+@with_config(DOCUMENT)
 class PlanDocument(TypedDict):
     """What `surgery plan --json` prints."""
 
@@ -90,6 +101,8 @@ class PlanDocument(TypedDict):
     """The recipe's name."""
     source: SourceDocument
     """The model that the recipe starts from."""
+    files: list[FileDocument]
+    """Further model files that values come from."""
     steps: list[StepDocument]
     """The operations in the order in which they run."""
     ledger: list[LedgerDocument]
@@ -113,6 +126,7 @@ def plan_document(plan: Plan) -> PlanDocument:
         "surgery": FORMAT,
         "recipe": plan.recipe.name,
         "source": {"model": plan.source.described, "name": before.name, "layers": len(before.listed)},
+        "files": [_file(plan, name) for name in plan.files],
         "steps": [_step(step) for step in plan.steps],
         "ledger": [_line(line) for line in plan.ledger],
         "parameters": {"before": before.parameters, "after": after.parameters},
@@ -128,6 +142,11 @@ def plan_document(plan: Plan) -> PlanDocument:
         ],
         "notes": list(plan.notes),
     }
+
+
+def _file(plan: Plan, name: str) -> FileDocument:
+    path = plan.recipe.resolve(name)
+    return {"path": name, "sha256": "" if path.is_dir() else file_digest(path)}
 
 
 def _step(step: Step) -> StepDocument:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec
-from surgery.model.weights import Fresh, Overlap, WeightSource, stored_in
+from surgery.model.weights import WeightSource, has_fresh, stored_in
 from surgery.planning.plan import LedgerLine
 from surgery.planning.seeds import layer_seed
 
@@ -15,7 +15,12 @@ def ledger(source: ModelSpec, result: ModelSpec, seed: int) -> tuple[LedgerLine,
     lines = [
         _line(path, index, weight, _text(weight.source, path, seed)) for path, _, index, weight in variables(result)
     ]
-    used = {(s.path, s.key) for _, _, _, weight in variables(result) if (s := stored_in(weight.source))}
+    used = {
+        (stored.path, stored.key)
+        for _, _, _, weight in variables(result)
+        for stored in stored_in(weight.source)
+        if not stored.file
+    }
     gone = [
         _line(path, index, weight, "dropped")
         for path, _, index, weight in variables(source)
@@ -33,7 +38,7 @@ def variables(model: ModelSpec) -> Iterator[tuple[str, LayerSpec, int, WeightSpe
 
 def _text(source: WeightSource, path: str, seed: int) -> str:
     text = source.describe(path)
-    return f"{text}, seed {layer_seed(seed, path)}" if isinstance(source, Fresh | Overlap) else text
+    return f"{text}, seed {layer_seed(seed, path)}" if has_fresh(source) else text
 
 
 def _line(path: str, index: int, weight: WeightSpec, source: str) -> LedgerLine:

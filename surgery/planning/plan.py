@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surgery.model.edits import Edit
+from surgery.model.library import Library
 from surgery.model.spec import ModelSpec
 from surgery.operations import Operation
 from surgery.recipe import Recipe
@@ -85,6 +86,12 @@ class Plan:
     stages: tuple[StagePlan, ...] = ()
     notes: tuple[str, ...] = ()
     """What was done beyond reading files, and what is lost: one sentence each."""
+    files: tuple[str, ...] = ()
+    """Further model files that values come from, as the recipe names them."""
+
+    def library(self) -> Library:
+        """The files that the plan reads, for their values. Close it, or use it in `with`."""
+        return Library(self.source.path, self.recipe.resolve)
 
     @property
     def output(self) -> Path:

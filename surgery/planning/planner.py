@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from surgery.errors import GraphUnsupported, Location, SurgeryError, raise_all
+from surgery.model.library import Library
 from surgery.model.prove import prove
 from surgery.model.shapes import Built
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
@@ -48,8 +49,14 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None) -> Plan:
     except SurgeryError as error:
         error.at(recipe.location("model"))
         raise
+    with Library(source.path, recipe.resolve, ask) as library:
+        return _planned(recipe, source, library, keras)
+
+
+def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide | None) -> Plan:
     errors: list[SurgeryError] = []
-    main = _simulated(recipe, source.spec, recipe.operations, ("operations",), keras)
+    operations = tuple(operation.bound(library) for operation in recipe.operations)
+    main = _simulated(recipe, source.spec, operations, ("operations",), keras)
     errors += main.errors
     stages: list[StagePlan] = []
     model = main.model
@@ -69,6 +76,7 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None) -> Plan:
         ledger=ledger(source.spec, main.model, recipe.seed),
         stages=tuple(stages),
         notes=(*(keras.notes if keras else ()), *_losses(source)),
+        files=library.names,
     )
 
 

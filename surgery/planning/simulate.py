@@ -19,7 +19,7 @@ from surgery.errors import (
 from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, UpdateConfig, apply_edits
 from surgery.model.graph import needed_for
 from surgery.model.spec import ModelSpec
-from surgery.model.weights import Stored, shape_text
+from surgery.model.weights import shape_of, shape_text
 from surgery.operations import Operation, Phase
 from surgery.operations.operation import listed
 from surgery.planning.ledger import variables
@@ -97,7 +97,7 @@ class Simulation:
         misfits = {
             (path, weight.key)
             for path, _, _, weight in variables(model)
-            if isinstance(weight.source, Stored) and weight.source.shape != weight.shape
+            if shape_of(weight.source) not in (None, weight.shape)
         }
         self.misfits = {key: self.misfits.get(key, number) for key in sorted(misfits)}
 
@@ -158,7 +158,7 @@ class Simulation:
 
     def _misfit(self, path: str, key: str, number: int) -> SurgeryError:
         weight = next(w for w in self.model[path].weights if w.key == key)
-        old = weight.source.shape if isinstance(weight.source, Stored) else ()
+        old = shape_of(weight.source) or ()
         return self._located(
             WeightMismatch(
                 f"after it the {weight.name} of '{path}' would be {shape_text(weight.shape)}, "

@@ -1,0 +1,99 @@
+"""The model files that a plan reads: the source model, and those that operations name.
+
+Operations see other files through it, and execution reads the values of stored variables. A file is opened when somebody asks
+for it, and stays open until `close`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from surgery.model.archive import WeightValues, open_weights
+from surgery.model.derive import derive
+from surgery.model.prove import Ask
+from surgery.model.proved import read_proved
+from surgery.model.spec import ModelSpec, WeightSpec
+from surgery.model.weights import Stored, has_fresh
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Library:
+    """The files by the names that the recipe gives them; the empty name is the source model.
+
+    Args:
+        source: The file of the source model.
+        resolve: From a name in the recipe to a path.
+        ask: Asks Keras about a layer class that no static rule knows.
+    """
+
+    def __init__(self, source: Path, resolve: Callable[[str], Path], ask: Ask | None = None) -> None:
+        self._source, self._resolve, self._ask = source, resolve, ask
+        self._specs: dict[str, ModelSpec] = {}
+        self._values: dict[str, WeightValues] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files, other than the source, whose models were read."""
+        return tuple(self._specs)
+
+    def path(self, name: str) -> Path:
+        return self._resolve(name) if name else self._source
+
+    def model(self, name: str) -> ModelSpec:
+        """The model in another file, its variables known as those of that file.
+
+        Raises:
+            FileMissing, FileUnreadable, ModelInvalid, ModelUnsupported: when it cannot be read.
+        """
+        if name not in self._specs:
+            self._specs[name] = _of_file(read_proved(self.path(name), self._ask), name)
+        return self._specs[name]
+
+    def values(self, weight: WeightSpec) -> NDArray[Any] | None:
+        """The values that a variable will have; None where an initializer makes some of them."""
+        return None if has_fresh(weight.source) else derive(weight.source, self.read, _nothing)
+
+    def read(self, stored: Stored) -> NDArray[Any]:
+        """The values of a stored variable, mapped and not read."""
+        if stored.file not in self._values:
+            self._values[stored.file] = open_weights(self.path(stored.file))
+        return self._values[stored.file][stored.path, stored.key]
+
+    def close(self) -> None:
+        """Closes every file. Arrays that were handed out stay valid."""
+        for values in self._values.values():
+            values.close()
+        self._values.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _of_file(model: ModelSpec, name: str) -> ModelSpec:
+    """The model with every variable stored in the file of that name."""
+    layers = tuple(
+        replace(
+            layer,
+            weights=tuple(
+                replace(weight, source=replace(weight.source, file=name))
+                if isinstance(weight.source, Stored)
+                else weight
+                for weight in layer.weights
+            ),
+            inner=_of_file(layer.inner, name) if layer.inner else None,
+        )
+        for layer in model.layers
+    )
+    return replace(model, layers=layers)
+
+
+def _nothing() -> NDArray[Any]:
+    raise LookupError("no initializer at hand")
