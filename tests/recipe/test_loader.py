@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from surgery.errors import Errors, SurgeryError, flatten
+from surgery.operations import registry
 from surgery.recipe import load_recipe
 from surgery.recipe.data import NpzData
 from surgery.recipe.source import FileModel
@@ -116,12 +117,12 @@ def test_an_error_reads_like_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     assert (
         str(caught.value)
-        == """\
+        == f"""\
 recipe.yaml:20:9: error[unknown-operation]: there is no operation 'freze'
    |
 20 |   - op: freze
    |         ^^^^^
-  expected: one of append, freeze, insert, reconfigure, reinitialize, remove, rename, replace, truncate, unfreeze
+  expected: one of {', '.join(registry())}
   fix:      did you mean 'freeze'?
 
 recipe.yaml:37:15: error[wrong-type]: training.stages[1].epochs: '2' is not a whole number
