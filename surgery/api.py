@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from surgery.model.shapes import Built
-from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
-from surgery.planning import Plan, make_plan
-from surgery.planning.source import read_proved
-from surgery.recipe import Recipe
-
 if TYPE_CHECKING:
+    # Only for the types: comparing and inspecting models load nothing that they do not need.
     import keras
 
     from surgery.execution.answers import KerasAnswers
     from surgery.model.changes import Diff
+    from surgery.model.revision import Revision
+    from surgery.model.shapes import Built
+    from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
+    from surgery.planning import Plan
+    from surgery.recipe import Recipe
     from surgery.training.run import RunResult
 
 
@@ -64,6 +65,8 @@ def plan(recipe: Recipe, *, trust: Sequence[str] = ()) -> Plan:
     Raises:
         SurgeryError: one for each thing that cannot be, with its place in the recipe.
     """
+    from surgery.planning import make_plan
+
     asked = KerasWhenAsked(trust)
     try:
         made = make_plan(recipe, asked)
@@ -130,13 +133,29 @@ def read_model(path: str | Path) -> ModelSpec:
     Raises:
         FileMissing, FileUnreadable, ModelUnsupported, ModelInvalid: when it is not one.
     """
+    from surgery.model.proved import read_proved
+
     return read_proved(Path(path), lenient=True)
 
 
-def diff(old: str | Path, new: str | Path) -> Diff:
-    """What is different between two saved models: structure, config, trainability and weights, layer by layer."""
-    from surgery.model.archive import open_weights
-    from surgery.model.changes import diff as compare
+def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = ()) -> Diff:
+    """What is different between two models: structure, config, trainability and weights, layer by layer.
 
-    with open_weights(Path(old)) as old_values, open_weights(Path(new)) as new_values:
-        return compare(read_model(old), read_model(new), old_values, new_values)
+    Args:
+        old: A model file or folder; a recipe, for what it would make; or either in git, as `git:REVISION:PATH`.
+        new: The same.
+        trust: Modules outside Keras that a recipe may import.
+    """
+    from surgery.model.changes import Side, compare
+    from surgery.model.operand import open_operand
+
+    def open_recipe(path: Path, revision: Revision | None) -> AbstractContextManager[Side]:
+        from surgery.planning.side import open_plan, take_surroundings
+        from surgery.recipe import load_recipe
+
+        if revision is not None:
+            take_surroundings(path, revision)
+        return open_plan(plan(load_recipe(path), trust=trust))
+
+    with open_operand(str(old), open_recipe) as before, open_operand(str(new), open_recipe) as after:
+        return compare(before, after)

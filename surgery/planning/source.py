@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from surgery.errors import ModelInvalid
-from surgery.model.archive import read_model
-from surgery.model.prove import Ask, prove
+from surgery.model.prove import Ask
+from surgery.model.proved import read_proved
 from surgery.model.spec import ModelSpec
-from surgery.model.weights import Stored, shape_text
-from surgery.planning.ledger import variables
 from surgery.planning.plan import Source
 from surgery.recipe import Recipe
 from surgery.recipe.source import ApplicationModel, FactoryModel, FileModel, PresetModel
@@ -36,26 +34,6 @@ def open_source(recipe: Recipe, materialize: Materialize | None, ask: Ask | None
                 )
             file, described = materialize(recipe), name
     return Source(file, described, _with_origins(read_proved(file, ask)))
-
-
-def read_proved(path: Path, ask: Ask | None = None, *, lenient: bool = False) -> ModelSpec:
-    """A saved model with the shapes and variables that its layers have, checked against what the file stores."""
-    spec = prove(read_model(path), ask, again=True, lenient=lenient)
-    for layer_path, _, _, weight in variables(spec):
-        stored = weight.source
-        if not isinstance(stored, Stored):
-            raise ModelInvalid(
-                f"{path.name} stores no {weight.name} for '{layer_path}'",
-                expected=f"{shape_text(weight.shape)}, as the layer's config says",
-                fix="save the model again with the Keras that made it",
-            )
-        if stored.shape != weight.shape:
-            raise ModelInvalid(
-                f"{path.name} stores the {weight.name} of '{layer_path}' as {shape_text(stored.shape)}",
-                expected=f"{shape_text(weight.shape)}, as the layer's config says",
-                fix="save the model again with the Keras that made it",
-            )
-    return spec
 
 
 def _with_origins(model: ModelSpec, prefix: str = "") -> ModelSpec:

@@ -123,8 +123,11 @@ def percent(share: float) -> str:
 def totals(diff: Diff) -> list[tuple[str, str]]:
     """Parameters, trainable parameters and bytes, before and after."""
     old, new = diff.old, diff.new
+    before, after = diff.file_size
+    files = [] if before is None or after is None else [("bytes of the file", change(before, after))]
     return [
         ("parameters", change(old.parameters, new.parameters)),
         ("trainable parameters", change(old.trainable_parameters, new.trainable_parameters)),
         ("bytes of weights", change(*diff.size)),
+        *files,
     ]

@@ -12,6 +12,7 @@ from surgery.model.changes.difference import (
     TrainabilityChange,
     VariableChange,
 )
+from surgery.model.changes.side import Side, compare, open_side
 
 __all__ = [
     "ConfigChange",
@@ -20,8 +21,11 @@ __all__ = [
     "LayerEntry",
     "Rename",
     "Rewiring",
+    "Side",
     "Statistics",
     "TrainabilityChange",
     "VariableChange",
+    "compare",
     "diff",
+    "open_side",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from surgery.model.changes.configs import class_of, config_changes, plain_config
@@ -18,14 +19,22 @@ from surgery.model.changes.difference import (
     VariableChange,
 )
 from surgery.model.changes.pairing import nodes, pair
-from surgery.model.changes.variables import Variables, size_of, statistics
+from surgery.model.changes.variables import Fresh, Variables, size_of, statistics
 from surgery.model.fingerprint import Values
 from surgery.model.spec import LayerSpec, ModelSpec, TensorRef, WeightSpec, join_path, leaves, split_path
 
 Items = dict[str, LayerSpec]
 
 
-def diff(old: ModelSpec, new: ModelSpec, old_values: Values | None = None, new_values: Values | None = None) -> Diff:
+def diff(
+    old: ModelSpec,
+    new: ModelSpec,
+    old_values: Values | None = None,
+    new_values: Values | None = None,
+    *,
+    fresh: tuple[Fresh, Fresh] | None = None,
+    file_size: tuple[int | None, int | None] = (None, None),
+) -> Diff:
     """What became of each layer of the old model, and what is new.
 
     Args:
@@ -33,8 +42,11 @@ def diff(old: ModelSpec, new: ModelSpec, old_values: Values | None = None, new_v
         new: The model after.
         old_values: Its variables' values; without both sides' values only shapes and dtypes are compared.
         new_values: The same of the new model.
+        fresh: What the values of both sides follow from that are not made yet.
+        file_size: Bytes of both files.
     """
-    return _Comparison(old, new, Variables(old_values, new_values)).diff()
+    found = _Comparison(old, new, Variables(old_values, new_values, fresh)).diff()
+    return replace(found, file_size=file_size)
 
 
 class _Comparison:
@@ -136,6 +148,8 @@ class _Comparison:
             return VariableChange(**said, status="reshaped")
         if before.dtype == after.dtype and self.variables.equal(old, new, key):
             return None
+        if any(self.variables.made_from(old, new, key)):
+            return VariableChange(**said, status="fresh")
         arrays = self.variables.pair(old, new, key)
         return VariableChange(**said, status="changed", statistics=statistics(*arrays) if arrays else None)
 

@@ -11,7 +11,7 @@ from surgery.model.spec import ModelSpec
 if TYPE_CHECKING:
     from surgery.model.changes.document import DiffDocument
 
-Status = Literal["changed", "reshaped", "added", "removed"]
+Status = Literal["changed", "reshaped", "added", "removed", "fresh"]
 
 
 class _Absent:
@@ -127,6 +127,8 @@ class Diff:
     values_compared: bool = False
     size: tuple[int, int] = (0, 0)
     """Bytes of all variables, before and after."""
+    file_size: tuple[int | None, int | None] = (None, None)
+    """Bytes of the files, before and after; None for a model that is not written yet."""
 
     @property
     def identical(self) -> bool:

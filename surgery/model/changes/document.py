@@ -141,6 +141,16 @@ class AmountDocument(TypedDict):
 
 
 @with_config(DOCUMENT)
+class FileSizeDocument(TypedDict):
+    """Bytes of a file before and after."""
+
+    before: int | None
+    """Of the old model; null when it is what a recipe would make."""
+    after: int | None
+    """Of the new model; null when it is what a recipe would make."""
+
+
+@with_config(DOCUMENT)
 class DiffDocument(TypedDict):
     """What `surgery diff --json` prints."""
 
@@ -170,6 +180,8 @@ class DiffDocument(TypedDict):
     """How many of them training would change."""
     size: AmountDocument
     """Bytes of all variables."""
+    file_size: FileSizeDocument
+    """Bytes of the files."""
 
 
 def diff_document(diff: Diff) -> DiffDocument:
@@ -192,6 +204,7 @@ def diff_document(diff: Diff) -> DiffDocument:
         "parameters": {"before": old.parameters, "after": new.parameters},
         "trainable_parameters": {"before": old.trainable_parameters, "after": new.trainable_parameters},
         "size": {"before": diff.size[0], "after": diff.size[1]},
+        "file_size": {"before": diff.file_size[0], "after": diff.file_size[1]},
     }
 
 

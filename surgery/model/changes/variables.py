@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from surgery.model.blocks import blocks, same_bits
@@ -20,12 +21,16 @@ SAMPLE = 1 << 16
 """Entries from which likeness is judged."""
 STATISTICS_BLOCK = 1 << 17
 
+Fresh = Mapping[tuple[str, str], str]
+"""What values that are not made yet follow from, by layer path and key."""
+
 
 class Variables:
     """The variables of two models. Equality is found once for each pair, and remembered."""
 
-    def __init__(self, old: Values | None, new: Values | None) -> None:
+    def __init__(self, old: Values | None, new: Values | None, fresh: tuple[Fresh, Fresh] | None = None) -> None:
         self._sides = (old, new) if old is not None and new is not None else None
+        self._fresh: tuple[Fresh, Fresh] = fresh or ({}, {})
         self._equal: dict[tuple[str, str, str], bool] = {}
 
     @property
@@ -39,12 +44,20 @@ class Variables:
         return self._sides[0][old, key], self._sides[1][new, key]
 
     def equal(self, old: str, new: str, key: str) -> bool:
-        """Whether a variable is the same on both sides, bit for bit; when no values are known, shapes must do."""
+        """Whether a variable is the same on both sides, bit for bit; when no values are known, shapes must do.
+
+        Values that are not made yet are the same when they follow from the same.
+        """
         found = self._equal.get((old, new, key))
         if found is None:
-            arrays = self.pair(old, new, key)
-            found = self._equal[old, new, key] = arrays is None or _is_same(*arrays)
+            arrays, made = self.pair(old, new, key), self.made_from(old, new, key)
+            found = made[0] == made[1] and (arrays is None or _is_same(*arrays))
+            self._equal[old, new, key] = found
         return found
+
+    def made_from(self, old: str, new: str, key: str) -> tuple[str | None, str | None]:
+        """What the values of both sides will be made from; None for values that are there already."""
+        return self._fresh[0].get((old, key)), self._fresh[1].get((new, key))
 
     def all_equal(self, old: tuple[str, LayerSpec], new: tuple[str, LayerSpec]) -> bool:
         """Whether two layers have the same variables with the same values."""

@@ -1,0 +1,51 @@
+"""A model file whose config and whose stored variables say the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from surgery.errors import ModelInvalid
+from surgery.model.archive import read_model
+from surgery.model.prove import Ask, prove
+from surgery.model.spec import ModelSpec, WeightSpec
+from surgery.model.weights import Stored, shape_text
+
+
+def read_proved(path: Path, ask: Ask | None = None, *, lenient: bool = False) -> ModelSpec:
+    """A saved model with the shapes and variables that its layers have, checked against what the file stores."""
+    return proved(read_model(path), path.name, ask, lenient=lenient)
+
+
+def proved(spec: ModelSpec, name: str, ask: Ask | None = None, *, lenient: bool = False) -> ModelSpec:
+    """The same of a model that is read already.
+
+    Args:
+        spec: The model as its file has it.
+        name: What to call the file in errors.
+        ask: Asks Keras about a class that no static rule knows.
+        lenient: Whether to leave open what only Keras could tell.
+
+    Raises:
+        ModelInvalid: the file stores something else than the config says.
+    """
+    spec = prove(spec, ask, again=True, lenient=lenient)
+    for path, layer in spec.walk():
+        for weight in layer.weights:
+            _check(path, weight, name)
+    return spec
+
+
+def _check(path: str, weight: WeightSpec, name: str) -> None:
+    stored = weight.source
+    if isinstance(stored, Stored) and stored.shape == weight.shape:
+        return
+    what = (
+        f"{name} stores the {weight.name} of '{path}' as {shape_text(stored.shape)}"
+        if isinstance(stored, Stored)
+        else f"{name} stores no {weight.name} for '{path}'"
+    )
+    raise ModelInvalid(
+        what,
+        expected=f"{shape_text(weight.shape)}, as the layer's config says",
+        fix="save the model again with the Keras that made it",
+    )

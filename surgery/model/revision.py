@@ -1,0 +1,126 @@
+"""Files as git has them at a revision: `git:HEAD~1:models/base.keras`. They are put into a private folder.
+
+Git is asked with a list of arguments, never through a shell, and gives what a checkout would give: with Git LFS, the model
+and not its pointer.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from surgery.errors import FileMissing, FileUnreadable
+
+PREFIX = "git:"
+POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def names_revision(text: str) -> bool:
+    """Whether a text of the command line is `git:REVISION:PATH`."""
+    return text.startswith(PREFIX)
+
+
+@contextmanager
+def open_revision(text: str) -> Iterator[tuple[Revision, str]]:
+    """A revision, and the path in it that the text names.
+
+    An empty revision is what is staged: `git::model.keras`. A path begins at the top of the repository; with `./` here.
+
+    Raises:
+        FileMissing: no such revision, or no such path in it.
+        FileUnreadable: this is no repository.
+    """
+    revision, colon, path = text.removeprefix(PREFIX).partition(":")
+    if not colon or not path or revision.startswith("-"):
+        raise FileMissing(
+            f"'{text}' names no file of a revision", expected="git:REVISION:PATH", fix="write git:HEAD:PATH"
+        )
+    top = _answer("rev-parse", "--show-toplevel")
+    if path.startswith(("./", "../")):
+        path = _answer("rev-parse", "--show-prefix") + path
+    with tempfile.TemporaryDirectory(prefix="surgery-git-") as folder:
+        yield Revision(revision, Path(top), Path(folder).resolve()), posixpath.normpath(path)
+
+
+class Revision:
+    """One revision of a repository.
+
+    Args:
+        name: As git understands it; empty for the index.
+        top: The working tree.
+        folder: Where files of the revision are put, under the paths that they have in the repository.
+    """
+
+    def __init__(self, name: str, top: Path, folder: Path) -> None:
+        self.name, self.top, self.folder = name, top, folder
+
+    def has(self, path: str) -> bool:
+        """Whether the revision has a file or folder of this name."""
+        return _ask("cat-file", "-e", f"{self.name}:{path}").returncode == 0
+
+    def take(self, path: str) -> Path:
+        """Puts a file or a folder of the revision into the private folder, and says where it is.
+
+        Raises:
+            FileMissing: the revision does not have it.
+            FileUnreadable: it is a pointer of Git LFS to something that is not here.
+        """
+        found = _ask("cat-file", "-t", f"{self.name}:{path}")
+        if found.returncode:
+            said = found.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+            raise FileMissing(
+                f"git has no '{path}' at '{self.name or 'the index'}': {said}",
+                expected="git:REVISION:PATH, the path from the top of the repository",
+                fix=f"list what is there: git ls-tree --name-only -r {self.name or 'HEAD'}",
+            )
+        if found.stdout.strip() == b"tree":
+            listed = _ask("ls-tree", "-r", "-z", "--name-only", "--full-tree", f"{self.name}:{path}").stdout
+            for name in filter(None, listed.decode("utf-8", "surrogateescape").split("\0")):
+                self._write(posixpath.join(path, name))
+        else:
+            self._write(path)
+        return self.folder / path
+
+    def _write(self, path: str) -> None:
+        target = Path(os.path.normpath(self.folder / path))
+        if not target.is_relative_to(self.folder):
+            raise FileUnreadable(f"'{path}' lies outside of the repository", expected="a path inside it")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.parent.resolve().is_relative_to(self.folder):
+            raise FileUnreadable(f"'{path}' lies behind a link out of the revision", expected="a path inside it")
+        with target.open("wb") as file:
+            done = _ask("cat-file", "--filters", f"{self.name}:{path}", output=file.fileno())
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+            raise FileUnreadable(f"git cannot give '{path}' at '{self.name or 'the index'}': {said}")
+        with target.open("rb") as file:
+            if file.read(len(POINTER)) == POINTER:
+                raise FileUnreadable(
+                    f"'{path}' at '{self.name or 'the index'}' is a pointer of Git LFS, and the file is not here",
+                    expected="the model itself",
+                    fix="git lfs install && git lfs fetch --all",
+                )
+
+
+def _answer(*arguments: str) -> str:
+    done = _ask(*arguments)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+        raise FileUnreadable(f"git says: {said}", expected="a folder of a git repository")
+    return done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def _ask(*arguments: str, output: int = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            ["git", *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, check=False
+        )
+    except FileNotFoundError:
+        raise FileUnreadable("git is not installed", expected="the command git", fix="install git") from None
+    except ValueError as error:
+        raise FileMissing(f"git cannot be asked: {error}") from None
