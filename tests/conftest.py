@@ -22,11 +22,19 @@ def repository() -> Path:
     return REPOSITORY
 
 
-@pytest.fixture(autouse=True)
-def _seeded(request: pytest.FixtureRequest) -> None:
-    """A test that uses Keras starts from seed 0 and fresh layer names."""
+@pytest.fixture(autouse=True, scope="module")
+def _fresh_names(request: pytest.FixtureRequest) -> None:
+    """A file that uses Keras starts with fresh layer names. Clearing takes about a second, too much for every test."""
     if request.node.get_closest_marker("keras"):
         import keras
 
         keras.utils.clear_session()
+
+
+@pytest.fixture(autouse=True)
+def _seeded(request: pytest.FixtureRequest) -> None:
+    """A test that uses Keras starts from seed 0."""
+    if request.node.get_closest_marker("keras"):
+        import keras
+
         keras.utils.set_random_seed(0)
