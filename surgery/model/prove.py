@@ -75,7 +75,8 @@ class _Proof:
         call = layer.calls[index]
         inputs = self._inputs(call)
         is_known = bool(call.outputs) and (layer.is_input or call.inputs == inputs)
-        if not is_known or self.again:
+        # What is inside a nested model may have changed while its inputs did not.
+        if not is_known or self.again or layer.inner:
             layer, call = self._build(layer, call, inputs, is_known, index)
             calls = (*layer.calls[:index], replace(call, inputs=inputs), *layer.calls[index + 1 :])
             layer = self.layers[name] = replace(layer, calls=calls)

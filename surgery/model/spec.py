@@ -133,10 +133,11 @@ class LayerSpec:
 
     @property
     def trainable_parameters(self) -> int:
-        """What training would change. As in Keras a layer's own flag decides; a nested model's is on its layers."""
-        if self.inner:
-            return self.inner.trainable_parameters
-        return sum(weight.size for weight in self.weights if weight.trainable) if self.trainable else 0
+        """What training would change: in Keras nothing below a frozen layer or model does."""
+        if not self.trainable:
+            return 0
+        own = sum(weight.size for weight in self.weights if weight.trainable)
+        return own + (self.inner.trainable_parameters if self.inner else 0)
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,24 @@ from surgery.model.spec import LayerSpec, ModelSpec
 
 
 def set_trainable(model: ModelSpec, paths: Sequence[str], value: bool) -> Iterator[Edit]:
-    """One edit for each layer whose flag is another; what a nested model holds goes with it, as in Keras."""
+    """One edit for each layer whose flag is another; what a nested model holds goes with it, as in Keras.
+
+    A layer inside a frozen model does not train, whatever its own flag: to unfreeze it, the model is unfrozen, too.
+    """
     seen: set[str] = set()
     for path in paths:
-        for inner_path, layer in _with_inner(path, model[path]):
+        around = [(above, model[above]) for above in _above(path)] if value else []
+        for inner_path, layer in (*around, *_with_inner(path, model[path])):
             if inner_path not in seen and not layer.is_input:
                 seen.add(inner_path)
                 if layer.trainable is not value:
                     yield UpdateConfig(inner_path, {"trainable": value})
+
+
+def _above(path: str) -> list[str]:
+    """`a/b/c` is in `a` and in `a/b`."""
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _with_inner(path: str, layer: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:

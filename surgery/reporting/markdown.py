@@ -35,4 +35,6 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def folded(summary: str, body: str) -> str:
     """A `<details>` block."""
-    return f"<details><summary>{escape(summary)}</summary>\n\n{body}\n\n</details>"
+    # Inside an HTML block nothing is Markdown, so a backslash would show.
+    plain = "".join(_REPLACED.get(character, character) for character in printable(summary))
+    return f"<details><summary>{plain}</summary>\n\n{body}\n\n</details>"
