@@ -6,8 +6,6 @@ import importlib
 import os
 import pkgutil
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 
 import typer
@@ -73,6 +71,9 @@ def _usage(error: typer.TyperException) -> str:
 
 def _bug(error: Exception, arguments: list[str]) -> str:
     """Writes the log to paste, and says where."""
+    import tempfile
+    import traceback
+
     from surgery.cli.output import version_lines
 
     with tempfile.NamedTemporaryFile("w", prefix="surgery-bug-", suffix=".log", delete=False) as log:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 PACKAGES = ("keras-surgery", "keras", "tensorflow", "jax", "h5py", "numpy", "pydantic", "ruamel.yaml")
@@ -17,6 +15,9 @@ def print_json(document: Any) -> None:
 
 def version_lines() -> list[str]:
     """Python, the system and every package that matters, a line each."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
     lines = [f"python {platform.python_version()} on {platform.platform()}"]
     for package in PACKAGES:
         try:

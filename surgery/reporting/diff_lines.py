@@ -9,7 +9,7 @@ from typing import Any
 
 from surgery.model.changes import Diff, KeyChange, Statistics, VariableChange
 from surgery.model.changes.difference import ABSENT
-from surgery.model.select.syntax import flow
+from surgery.model.flow import flow
 from surgery.reporting.table import change, count, shape
 
 LONGEST_VALUE = 60

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from surgery.errors import InvalidValue
+from surgery.model.flow import flow
 from surgery.model.select.glob import has_wildcard
 from surgery.model.select.matching import Matcher
 from surgery.model.select.reading import Keys
@@ -26,7 +27,6 @@ from surgery.model.select.syntax import (
     Range,
     Regex,
     UpstreamOf,
-    flow,
     selector_text,
 )
 from surgery.model.select.values import ABSENT, mismatch

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from pydantic_core import PydanticCustomError
 
+from surgery.model.flow import flow
 from surgery.model.select.syntax import (
     AllOf,
     AnyOf,
@@ -27,7 +28,6 @@ from surgery.model.select.syntax import (
     Range,
     Regex,
     UpstreamOf,
-    flow,
 )
 
 Keys = tuple[str | int, ...]

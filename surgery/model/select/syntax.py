@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from surgery.model.flow import flow
 
 End = str | int
 """An end of a range: a name, a path or a glob, or an index."""
@@ -197,19 +197,3 @@ def _plain(value: Any) -> Any:
 def selector_text(node: Node) -> str:
     """The selector on one line, as a person would write it in a sentence: `'conv_*'`, `{class: Conv2D}`."""
     return f"'{node.text}'" if isinstance(node, Pattern) else flow(to_yaml(node))
-
-
-def flow(value: Any) -> str:
-    """A plain value as flow YAML, with quotes only where YAML needs them."""
-    match value:
-        case Mapping():
-            return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(flow(item) for item in value) + "]"
-        case str() if re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in _NOT_A_STRING:
-            return value
-        case _:
-            return json.dumps(value, ensure_ascii=False)
-
-
-_NOT_A_STRING = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
