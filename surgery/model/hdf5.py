@@ -109,32 +109,37 @@ def open_file(member: Member, path: str) -> h5py.File:
         ) from None
 
 
-def read_tree(group: h5py.Group, size: int, depth: int = 0) -> Group:
+def read_tree(group: h5py.Group, size: int) -> Group:
     """The headers below a group.
 
     Args:
         group: An open group.
         size: How many bytes the HDF5 file has.
-        depth: How deep the group is.
 
     Raises:
         ModelInvalid: links, external or virtual storage, no numbers, or a shape that disagrees with the stored bytes.
     """
-    import h5py
+    return _tree(group.id, str(group.name), size, 0)
+
+
+def _tree(group: h5py.h5g.GroupID, path: str, size: int, depth: int) -> Group:
+    """h5py's own classes ask much more of each object than is needed here, and a model has thousands."""
+    from h5py import Group as HighGroup
+    from h5py import h5a, h5d, h5l, h5o
 
     if depth > MAX_DEPTH:
-        raise ModelInvalid(f"the weights file has groups nested deeper than {MAX_DEPTH}: {group.name[:80]}")
-    name = group.attrs.get("name")
+        raise ModelInvalid(f"the weights file has groups nested deeper than {MAX_DEPTH}: {path[:80]}")
+    name = HighGroup(group).attrs["name"] if h5a.exists(group, b"name") else None
     tree = Group(name=name.decode() if isinstance(name, bytes) else name)
-    links = group.id.links
-    for key in sorted(group, key=natural):
-        if links.get_info(key.encode()).type != h5py.h5l.TYPE_HARD:
-            raise ModelInvalid(f"the weights file has a link in place of data at {group.name}/{key}")
-        child = group[key]
-        if isinstance(child, h5py.Group):
-            tree.groups[key] = read_tree(child, size, depth + 1)
+    for key in sorted((key.decode() for key in group), key=natural):
+        place = f"{path}/{key}"
+        if group.links.get_info(key.encode()).type != h5l.TYPE_HARD:
+            raise ModelInvalid(f"the weights file has a link in place of data at {place}")
+        child = h5o.open(group, key.encode())
+        if isinstance(child, h5d.DatasetID):
+            tree.blocks[key] = _block(child, place, size)
         else:
-            tree.blocks[key] = read_block(child, size)
+            tree.groups[key] = _tree(child, place, size, depth + 1)
     return tree
 
 
@@ -142,18 +147,34 @@ def read_block(dataset: h5py.Dataset, size: int) -> Block:
     """The header of one dataset, checked against the file."""
     import h5py
 
-    path = str(dataset.name)
-    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None or dataset.dtype.kind not in "biufcV":
+    if not isinstance(dataset, h5py.Dataset):
+        raise ModelInvalid(f"the weights file holds no numbers at {dataset.name}")
+    return _block(dataset.id, str(dataset.name), size)
+
+
+def _block(dataset: h5py.h5d.DatasetID, path: str, size: int) -> Block:
+    from h5py import h5d
+
+    kind, shape = dataset.dtype, dataset.shape
+    is_bfloat16 = kind.str == "|V2" and _dtype_attribute(dataset) == "bfloat16"
+    if shape is None or (kind.kind not in "biufc" and not is_bfloat16):
         raise ModelInvalid(f"the weights file holds no numbers at {path}")
-    if dataset.is_virtual or dataset.external:
+    layout = dataset.get_create_plist()
+    if layout.get_layout() == h5d.VIRTUAL or layout.get_external_count():
         raise ModelInvalid(f"the weights file refers to other files at {path}")
-    said = dataset.attrs.get("dtype") if dataset.attrs else None
-    dtype = "bfloat16" if said in ("bfloat16", b"bfloat16") else str(dataset.dtype.newbyteorder("=").name)
-    shape = tuple(int(n) for n in dataset.shape)
-    is_contiguous = dataset.chunks is None and dataset.id.get_offset() is not None
-    block = Block(path, shape, dtype, dataset.dtype.str, dataset.id.get_offset() if is_contiguous else None)
-    _check_size(block, dataset.dtype.itemsize, int(dataset.id.get_storage_size()), size, dataset.chunks is not None)
+    dtype = "bfloat16" if is_bfloat16 else str(kind.newbyteorder("=").name)
+    offset = dataset.get_offset() if layout.get_layout() == h5d.CONTIGUOUS else None
+    block = Block(path, tuple(map(int, shape)), dtype, kind.str, offset)
+    is_chunked = layout.get_layout() == h5d.CHUNKED
+    _check_size(block, kind.itemsize, int(dataset.get_storage_size()), size, is_chunked)
     return block
+
+
+def _dtype_attribute(dataset: h5py.h5d.DatasetID) -> str:
+    from h5py import Dataset
+
+    said = Dataset(dataset).attrs.get("dtype")
+    return said.decode() if isinstance(said, bytes) else str(said)
 
 
 def _check_size(block: Block, item: int, stored: int, size: int, is_chunked: bool) -> None:

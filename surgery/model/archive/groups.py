@@ -84,11 +84,20 @@ def attach(spec: ModelSpec, root: Group, inside: str = "") -> tuple[ModelSpec, B
 
 
 def _check_groups(spec: ModelSpec, stored: Group, expected: set[str]) -> None:
+    """Keras that writes names writes a group for every layer; before, layers without variables had none."""
     extra = sorted(set(stored.groups) - expected)
     if extra or stored.blocks:
         raise ModelInvalid(
             f"the weights of '{spec.name}' have {len(stored.groups)} layers and its config {len(spec.listed)}: "
             f"nothing in the config belongs to {', '.join(extra or stored.blocks)}",
+            expected="weights and config of one and the same model",
+        )
+    names_layers = any(group.groups.get("vars", Group()).name is not None for group in stored.groups.values())
+    missing = sorted(expected - set(stored.groups)) if names_layers else []
+    if missing:
+        raise ModelInvalid(
+            f"the weights of '{spec.name}' have {len(stored.groups)} layers and its config {len(expected)}: "
+            f"the file has nothing at {', '.join(missing)}",
             expected="weights and config of one and the same model",
         )
 

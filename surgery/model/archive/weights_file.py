@@ -87,7 +87,7 @@ def _lay_out(member: WritableMember, spec: ModelSpec) -> list[Slot]:
     import h5py
 
     slots: list[Slot] = []
-    options = {"libver": "earliest", "alignment_threshold": 1, "alignment_interval": ALIGNMENT}
+    options = {"libver": "earliest", "alignment_threshold": 4096, "alignment_interval": ALIGNMENT}
     with h5py.File(member, "w", **options) as file:
         _vars(file, spec.name)
         file.create_group("layers")

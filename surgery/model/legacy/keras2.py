@@ -13,6 +13,7 @@ from surgery.model.legacy.layers import convert_layer
 from surgery.model.legacy.objects import Problems, convert_dtype
 
 MODELS = frozenset({"Functional", "Model", "Network", "Sequential"})
+MERGES = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Dot"})
 FUNCTIONAL = {"module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional"}
 SEQUENTIAL = {"module": "keras", "class_name": "Sequential", "registered_name": None}
 
@@ -78,6 +79,7 @@ def _functional(config: Mapping[str, Any], document: Mapping[str, Any], problems
     shifted = set() if is_new else counts_from_one(config, names, {n for n in names if _is_model(n, entries)})
     layers = []
     for entry in entries:
+        _refuse_operation(entry, problems)
         nodes = [convert_inbound(node, names, shifted, plain_name) for node in entry.get("inbound_nodes") or []]
         name = plain_name(entry.get("name") or entry["config"].get("name"))
         layers.append({**convert_document(entry, problems), "name": name, "inbound_nodes": nodes})
@@ -87,6 +89,14 @@ def _functional(config: Mapping[str, Any], document: Mapping[str, Any], problems
         structure = convert_structure(config[key], names, shifted, functional, plain_name)
         converted[key] = config[key] if is_new else structure
     return {**FUNCTIONAL, "config": converted}
+
+
+def _refuse_operation(entry: Mapping[str, Any], problems: Problems) -> None:
+    """An h5 of Keras 3 names `keras.ops.add` like the layer Add; only its two arguments tell."""
+    for node in entry.get("inbound_nodes") or []:
+        if entry["class_name"] in MERGES and isinstance(node, Mapping) and len(node.get("args", ())) > 1:
+            name = entry.get("name")
+            problems.add(f"the operation {entry['class_name']} of keras.ops, at '{name}', which only .keras files hold")
 
 
 def _is_model(name: str, entries: list[Mapping[str, Any]]) -> bool:
