@@ -9,7 +9,7 @@ GENERATED := schemas surgery/model/catalogue.json surgery/model/scan/allowlist.j
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test check fix golden generated docs bench fuzz crash-test clean
+.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz crash-test clean
 
 help:
 	@echo "make demo        run the quickstart: a classifier of digits 0-4 learns 5-9"
@@ -50,12 +50,19 @@ demo: .venv/demo.stamp
 test: .venv/test.stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash"
 
-check: .venv/test.stamp
+check: lint types imports stale
+
+lint: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/test.stamp
 	$(BIN)/mypy
+
+imports: .venv/test.stamp
 	$(BIN)/lint-imports
-	$(MAKE) --no-print-directory generated
+
+stale: generated
 	@test -z "$$(git status --porcelain -- $(GENERATED))" || { git --no-pager diff --stat -- $(GENERATED); \
 	  echo "These files are printed from the code and are not up to date: make golden, then commit them." >&2; exit 1; }
 
