@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
     from surgery.planning import Plan
     from surgery.recipe import Recipe
+    from surgery.recipe.document import Scalar
     from surgery.training.run import RunResult
 
 
@@ -76,6 +77,32 @@ def plan(recipe: Recipe, *, trust: Sequence[str] = ()) -> Plan:
     # A source model that Keras made lies in a folder of its own, which is needed as long as the plan is.
     weakref.finalize(made.source, asked.close)
     return made
+
+
+def save_plan(plan: Plan, path: str | Path, parameters: Mapping[str, Scalar] | None = None) -> None:
+    """Saves a plan with the facts that it stands on, so that `load_plan` carries out exactly this plan or refuses.
+
+    Args:
+        plan: A plan from `plan`.
+        path: A file that ends in `.json`.
+        parameters: The overrides that the recipe was loaded with.
+    """
+    from surgery.planning.saved import save_plan as text_of
+    from surgery.planning.written import write_text
+
+    write_text(Path(path), text_of(plan, Path(path), parameters or {}), reads=[plan.recipe.path, plan.source.path])
+
+
+def load_plan(path: str | Path, *, trust: Sequence[str] = ()) -> Plan:
+    """A plan from `save_plan`.
+
+    Raises:
+        PlanStale: something that it stands on has moved.
+        SurgeryError: the file is no saved plan.
+    """
+    from surgery.planning.saved import open_saved
+
+    return open_saved(Path(path), lambda recipe: plan(recipe, trust=trust))
 
 
 def apply(plan: Plan, *, trust: Sequence[str] = ()) -> keras.Model:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class SurgeryError(Exception):
         fix: Something to type.
         location: Where; a command that has no file leaves it out.
         field: The keys from the operation (or the recipe) down to the value at fault, for whoever knows its position.
+        mark: Whether the value or its key is at fault.
     """
 
     exit_status: ClassVar[int] = 1
@@ -49,6 +50,7 @@ class SurgeryError(Exception):
         fix: str | None = None,
         location: Location | None = None,
         field: tuple[str | int, ...] = (),
+        mark: Literal["value", "key"] = "value",
     ) -> None:
         super().__init__(what)
         self.what = what
@@ -56,6 +58,7 @@ class SurgeryError(Exception):
         self.fix = fix
         self.location = location
         self.field = field
+        self.mark = mark
 
     @classmethod
     def code(cls) -> str:
@@ -313,6 +316,10 @@ class ModelInvalid(SurgeryError):
 
 class ModelUnsafe(SurgeryError):
     """A model file that could run code or read other files when it is loaded."""
+
+
+class PlanStale(SurgeryError):
+    """A saved plan stands on something that is not as it was: the recipe, the model, the data or a version."""
 
 
 class DigestMismatch(SurgeryError):

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from surgery.model.changes.document import DiffDocument
 from surgery.model.listing import Listing
 from surgery.planning.document import PlanDocument
+from surgery.planning.saved import SavedPlanDocument
 from surgery.recipe.schema_json import recipe_schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,6 +33,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "recipe": recipe_schema,
     "inspect": _of(Listing, "surgery inspect"),
     "plan": _of(PlanDocument, "surgery plan"),
+    "saved-plan": _of(SavedPlanDocument, "surgery plan --out"),
     "diff": _of(DiffDocument, "surgery diff"),
 }
 

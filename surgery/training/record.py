@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import keras
 
 from surgery.model.fingerprint import file_digest
 from surgery.planning import Plan
+from surgery.planning.facts import data_sources, path_digest
 from surgery.recipe import Recipe
-from surgery.recipe.data import CsvData, FactoryData, ImageFolderData, NpzData, file_of
+from surgery.recipe.data import file_of
 
 FORMAT = 1
 
@@ -51,8 +51,8 @@ def digests(plan: Plan) -> dict[str, str]:
     found = {"recipe": hashlib.sha256(recipe_text(recipe).encode()).hexdigest()}
     if plan.source.path.is_file():
         found["source model"] = file_digest(plan.source.path)
-    for key, path in dict.fromkeys(filter(None, map(file_of, _sources(recipe)))):
-        found[f"{key} {path}"] = _digest(recipe.resolve(path))
+    for key, path in dict.fromkeys(filter(None, map(file_of, data_sources(recipe)))):
+        found[f"{key} {path}"] = path_digest(recipe.resolve(path))
     return found
 
 
@@ -60,22 +60,3 @@ def shown(path: Path) -> str:
     """A path as a person would type it here."""
     absolute, here = path.absolute(), Path.cwd()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
-
-
-def _sources(recipe: Recipe) -> Iterator[NpzData | CsvData | ImageFolderData | FactoryData]:
-    if recipe.training is not None:
-        yield recipe.training.data.train
-        if recipe.training.data.validation is not None:
-            yield recipe.training.data.validation
-    for evaluation in recipe.evaluation:
-        if not isinstance(evaluation.data, str):
-            yield evaluation.data
-
-
-def _digest(path: Path) -> str:
-    """Of a folder: one digest over the relative names and the digests of its files."""
-    if not path.is_dir():
-        return file_digest(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    lines = (f"{file_digest(file)}  {file.relative_to(path).as_posix()}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

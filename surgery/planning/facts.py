@@ -1,0 +1,143 @@
+"""What goes into a result, as facts: a name and a short text each, so that two states can be compared line by line.
+
+Saved plans and locks hold the same facts. A fact is small on purpose: when two branches change different parts of a recipe,
+each part's fact is right on its own, and the merged facts are those of the merged recipe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from surgery.model.archive import open_model, read_assets
+from surgery.model.fingerprint import canonical_json, config_digest, file_digest, variable_digest
+from surgery.planning.plan import Plan
+from surgery.planning.stack import backend, versions
+from surgery.recipe import Recipe
+from surgery.recipe.data import CsvData, FactoryData, ImageFolderData, NpzData, file_of
+
+Facts = Mapping[str, str]
+
+DataSource = NpzData | CsvData | ImageFolderData | FactoryData
+
+NOT_VALUES = {"description", "parameters", "name", "surgery", "seed", "model"}
+"""Keys of a recipe that decide nothing by themselves, or have facts of their own."""
+
+
+def input_facts(plan: Plan) -> dict[str, str]:
+    """Every fact that the result follows from, sorted."""
+    found = {
+        "backend": backend(),
+        "device": plan.recipe.training.device if plan.recipe.training else "auto",
+        "seed": str(plan.recipe.seed),
+        **{f"version {name}": version for name, version in versions().items()},
+        **recipe_facts(plan.recipe),
+        **model_facts(plan),
+        **data_facts(plan.recipe),
+    }
+    return dict(sorted(found.items()))
+
+
+def recipe_facts(recipe: Recipe) -> dict[str, str]:
+    """The recipe's values after its parameters, part by part. Layout, comments and descriptions are none."""
+    values = json.loads(recipe.model_dump_json(by_alias=True))
+    return {f"recipe {name}": _text(value) for name, value in _parts(values) if value not in (None, [], {})}
+
+
+def _parts(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        match key, value:
+            case _ if key in NOT_VALUES:
+                continue
+            case "training", dict():
+                for name, part in value.items():
+                    if name == "device":
+                        continue
+                    yield from _listed(f"training {name}", part) if name == "stages" else [(f"training {name}", part)]
+            case "operations" | "evaluation", list():
+                yield from _listed(key, value)
+            case _:
+                yield key, value
+
+
+def _listed(name: str, values: list[Any]) -> Iterator[tuple[str, Any]]:
+    for number, value in enumerate(values, 1):
+        word = value.get("op") or value.get("name") or ""
+        yield f"{name} {number} {word}".rstrip(), value
+
+
+def model_facts(plan: Plan) -> dict[str, str]:
+    """The source model: its canonical config, each variable, each file beside them; and further models by file."""
+    found = {"model": plan.source.described, "model config": f"sha256:{config_digest(plan.source.spec)}"}
+    names = {(p, w.key): w.name for p, layer in plan.source.spec.walk() for w in layer.weights}
+    _, values = open_model(plan.source.path)
+    with values:
+        for path, key in values:
+            name = f"model variable {path} {key} {names.get((path, key), '')}".rstrip()
+            found[name] = f"sha256:{variable_digest(values[path, key])}"
+    for (path, file), data in read_assets(plan.source.path).items():
+        found[f"model asset {path} {file}"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    for further in plan.files:
+        found[f"model file {further}"] = f"sha256:{path_digest(plan.recipe.resolve(further))}"
+    return found
+
+
+def data_facts(recipe: Recipe) -> dict[str, str]:
+    """Every file of data by its digest. What a factory makes cannot be known before it runs, and that is said."""
+    found = {}
+    for source in data_sources(recipe):
+        match file_of(source):
+            case (kind, path):
+                found[f"data {kind} {path}"] = f"sha256:{path_digest(recipe.resolve(path))}"
+            case None if isinstance(source, FactoryData):
+                found[f"data factory {source.factory}"] = "not pinned"
+    return found
+
+
+def data_sources(recipe: Recipe) -> Iterator[DataSource]:
+    """Where the recipe's samples come from."""
+    if recipe.training is not None:
+        yield recipe.training.data.train
+        if recipe.training.data.validation is not None:
+            yield recipe.training.data.validation
+    for evaluation in recipe.evaluation:
+        if not isinstance(evaluation.data, str):
+            yield evaluation.data
+
+
+def path_digest(path: Path) -> str:
+    """sha256 of a file; of a folder one digest over the relative names and the digests of its files."""
+    if not path.is_dir():
+        return file_digest(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = (f"{file_digest(file)}  {file.relative_to(path).as_posix()}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def moved(then: Facts, now: Facts) -> list[str]:
+    """One line for each fact that is another one now, is gone, or is new."""
+    lines = []
+    for name in sorted({*then, *now}):
+        before, after = then.get(name), now.get(name)
+        if before == after:
+            continue
+        if before is None or after is None:
+            lines.append(f"{name} {'is new' if before is None else 'is gone'}: {_short(before or after or '')}")
+        else:
+            lines.append(f"{name}: was {_short(before)}, is {_short(after)}")
+    return lines
+
+
+def _short(text: str) -> str:
+    """A digest by its beginning, as git shows one."""
+    return text[:19] if text.startswith("sha256:") else text
+
+
+def _text(value: Any) -> str:
+    """A plain value as it is, a structure by its digest."""
+    if isinstance(value, str | int | float | bool):
+        return value if isinstance(value, str) else json.dumps(value)
+    return f"sha256:{hashlib.sha256(canonical_json(value)).hexdigest()}"
