@@ -187,10 +187,10 @@ def test_refuses_compressed_weights(saved: Path, tmp_path: Path) -> None:
     ],
 )
 def test_refuses_weights_that_contradict_the_config(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    weights = {**WEIGHTS, **change}
+    gone = tuple(name for name, value in weights.items() if value is None)
+    kept = {name: value for name, value in weights.items() if not name.startswith(gone)}
     with pytest.raises(ModelInvalid, match=message):
-        weights = {**WEIGHTS, **change}
-        gone = [name for name, value in weights.items() if value is None]
-        kept = {name: value for name, value in weights.items() if not name.startswith(tuple(gone or ["-"]))}
         read_model(archive(tmp_path / "m.keras", chain(), kept))
 
 
@@ -414,3 +414,19 @@ def test_vocabularies_come_along(tmp_path: Path) -> None:
     words = ops.convert_to_tensor(["a", "b", "x"])
     again = keras.models.load_model(tmp_path / "ours.keras")
     np.testing.assert_array_equal(ops.convert_to_numpy(model(words)), ops.convert_to_numpy(again(words)))
+
+
+@pytest.mark.keras
+def test_groups_are_named_as_keras_names_them() -> None:
+    """Keras names a group after the Python class, and a config has the name that Keras exports: they agree."""
+    import keras
+    from keras.src.api_export import get_name_from_symbol
+    from keras.src.utils.naming import to_snake_case
+
+    from surgery.model.archive.groups import PYTHON_NAMES, snake_case
+
+    classes = [item for item in vars(keras.layers).values() if isinstance(item, type)]
+    assert len(classes) > 100
+    for each in classes:
+        exported = get_name_from_symbol(each).rpartition(".")[2]
+        assert to_snake_case(each.__name__) == snake_case(PYTHON_NAMES.get(exported, exported))

@@ -175,7 +175,7 @@ def _data_offset(path: Path, descriptor: int, info: zipfile.ZipInfo) -> int:
 
 def _folder(path: Path, assets: bool) -> Container:
     if not (path / CONFIG).exists():
-        raise _other_folder(path)
+        raise other_folder(path)
     if not (path / WEIGHTS).exists():
         raise ModelUnsupported(
             f"the folder {path} has no {WEIGHTS}", expected="a folder that model.save(..., zipped=False) wrote"
@@ -190,7 +190,8 @@ def _folder(path: Path, assets: bool) -> Container:
     return Container(path, "folder", member, document, version, kept, [descriptor])
 
 
-def _other_folder(path: Path) -> ModelUnsupported:
+def other_folder(path: Path) -> ModelUnsupported:
+    """What to say of a folder that holds no Keras model."""
     if (path / "saved_model.pb").exists():
         return ModelUnsupported(
             f"{path} is a TensorFlow SavedModel: its graph is TensorFlow's, and no longer one of Keras layers",

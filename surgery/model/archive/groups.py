@@ -18,6 +18,9 @@ from surgery.model.weights import Stored
 Blocks = dict[tuple[str, str], Block]
 """Where each variable is, by layer path and key."""
 
+PYTHON_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
+"""Classes that Keras exports, and writes into configs, under another name than the groups are named after."""
+
 COMPOSITES = {
     name: rank
     for rank, name in enumerate(
@@ -32,7 +35,7 @@ def group_names(spec: ModelSpec) -> dict[str, str]:
     counts: dict[str, int] = {}
     names = {}
     for layer in spec.listed:
-        snake = snake_case(layer.class_name)
+        snake = snake_case(PYTHON_NAMES.get(layer.class_name, layer.class_name))
         count = counts[snake] = counts.get(snake, -1) + 1
         names[layer.name] = f"{snake}_{count}" if count else snake
     return names
