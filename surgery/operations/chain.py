@@ -10,7 +10,9 @@ from surgery.errors import GraphUnsupported, UnknownLayer
 from surgery.model.configured import configured, snake_case
 from surgery.model.draft import free_name
 from surgery.model.keras_object import LayerObject, serialized
+from surgery.model.nearest import did_you_mean
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef
+from surgery.operations.operation import LIST_LAYERS
 
 # These take their tensors as arguments of their own; every other layer with several inputs takes one list. Keras 3.15.
 SEPARATE_ARGUMENTS = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention"})
@@ -121,7 +123,7 @@ def _refs(names: Iterable[str], known: set[str], at: tuple[str | int, ...]) -> I
             raise UnknownLayer(
                 f"no layer is called '{name}'",
                 expected="names of layers of this model, or of layers earlier in this list",
-                fix="list them with: surgery inspect",
+                fix=did_you_mean(name, known) or LIST_LAYERS,
                 field=at,
             )
         yield TensorRef(name)

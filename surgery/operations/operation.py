@@ -18,6 +18,9 @@ from surgery.model.select.glob import has_wildcard
 from surgery.model.select.syntax import AnyOf, Node, Pattern
 from surgery.model.spec import LayerSpec, ModelSpec, split_path
 
+LIST_LAYERS = "list them with: surgery inspect MODEL"
+"""A fix that whoever knows the model's file completes."""
+
 
 class Phase(IntEnum):
     """When an operation takes its turn. Inside a phase the recipe's order holds."""

@@ -10,9 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from surgery.errors import UnknownLayer
 from surgery.model.edits import Edit, RenameLayer
+from surgery.model.nearest import did_you_mean
 from surgery.model.select import Selector
 from surgery.model.spec import ModelSpec, split_path
-from surgery.operations.operation import Operation, Phase
+from surgery.operations.operation import LIST_LAYERS, Operation, Phase
 
 LayerName = Annotated[str, Field(pattern=r"^[^/\x00-\x1f]{1,255}$")]
 
@@ -59,8 +60,9 @@ class Rename(Operation):
             raise UnknownLayer(
                 f"no layer is called '{missing}'",
                 expected="names of layers of this model",
-                fix="list them with: surgery inspect",
+                fix=did_you_mean(missing, (path for path, _ in model.walk())) or LIST_LAYERS,
                 field=("layers", missing),
+                mark="key",
             )
         return tuple(self.layers)
 

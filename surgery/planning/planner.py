@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from functools import partial
+from os.path import relpath
 from pathlib import Path
 from typing import Protocol
 
-from surgery.errors import GraphUnsupported, Location, SurgeryError, raise_all
+from surgery.errors import GraphUnsupported, Location, SurgeryError, flatten, raise_all
 from surgery.model.library import Library
 from surgery.model.prove import prove
 from surgery.model.shapes import Built
@@ -14,9 +17,11 @@ from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
 from surgery.operations import Operation, Phase
 from surgery.planning.ledger import ledger
 from surgery.planning.plan import Plan, Source, StagePlan
+from surgery.planning.rates import Rate, rates
 from surgery.planning.simulate import Simulation
 from surgery.planning.source import open_source
 from surgery.recipe import Recipe
+from surgery.recipe.document import Mark
 
 
 class KerasSide(Protocol):
@@ -33,24 +38,25 @@ class KerasSide(Protocol):
         """The file of a source model that only Keras can make."""
 
 
-def make_plan(recipe: Recipe, keras: KerasSide | None = None) -> Plan:
+def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, ...] = ()) -> Plan:
     """What the recipe does to its model.
 
     Args:
         recipe: A loaded recipe.
         keras: Asked where static rules end; without it such a recipe is refused.
+        trust: The modules whose classes model files may name.
 
     Raises:
         SurgeryError: one for each thing that cannot be, with its place in the recipe.
     """
     ask = keras.ask if keras else None
     try:
-        source = open_source(recipe, keras.materialize if keras else None, ask)
+        source = open_source(recipe, keras.materialize if keras else None, ask, trust)
     except SurgeryError as error:
         error.at(recipe.location("model"))
         raise
-    with Library(source.path, recipe.resolve, ask) as library:
-        return _planned(recipe, source, library, keras)
+    with Library(source.path, recipe.resolve, ask, trust=trust, is_made=source.is_made) as library:
+        return replace(_planned(recipe, source, library, keras), trust=trust)
 
 
 def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide | None) -> Plan:
@@ -66,8 +72,8 @@ def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide 
         run = _simulated(recipe, model, stage.operations, field, keras)
         errors += run.errors
         model = run.model
-        stages.append(StagePlan(stage.name, tuple(run.steps), model))
-    raise_all(errors)
+        stages.append(StagePlan(stage.name, tuple(run.steps), model, _rates(recipe, number, model, errors)))
+    raise_all([_with_file(error, source) for error in errors])
     return Plan(
         recipe=recipe,
         source=source,
@@ -80,6 +86,16 @@ def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide 
     )
 
 
+def _rates(recipe: Recipe, number: int, model: ModelSpec, errors: list[SurgeryError]) -> dict[str, Rate]:
+    if recipe.training is None or errors:  # a model that operations in error left behind says nothing
+        return {}
+    try:
+        return rates(recipe.training.stages[number], model)
+    except SurgeryError as error:
+        errors += [one.at(recipe.location("training", "stages", number, *one.field)) for one in flatten(error)]
+        return {}
+
+
 def _simulated(
     recipe: Recipe,
     model: ModelSpec,
@@ -87,8 +103,8 @@ def _simulated(
     field: tuple[str | int, ...],
     keras: KerasSide | None,
 ) -> Simulation:
-    def locate(number: int, *keys: str | int) -> Location:
-        return recipe.location(*field, number, *keys)
+    def locate(number: int, *keys: str | int, mark: Mark = "value") -> Location:
+        return recipe.location(*field, number, *keys, mark=mark)
 
     simulation = Simulation(model, operations, locate, partial(prove, ask=keras.ask if keras else None))
     simulation.run()
@@ -108,6 +124,13 @@ def _not_for_stages(
         for number, operation in enumerate(operations)
         if operation.phase is not Phase.TRAINABILITY
     ]
+
+
+def _with_file(error: SurgeryError, source: Source) -> SurgeryError:
+    """The fix with the model's file in it, so that it can be typed."""
+    if error.fix:
+        error.fix = error.fix.replace("surgery inspect MODEL", f"surgery inspect {shlex.quote(relpath(source.path))}")
+    return error
 
 
 def _losses(source: Source) -> list[str]:

@@ -152,7 +152,7 @@ class Simulation:
 
     def _located(self, error: SurgeryError, number: int) -> SurgeryError:
         operation = self.operations[number]
-        error.at(self.locate(number, *error.field)).prefixed(operation.op)
+        error.at(self.locate(number, *error.field, mark=error.mark)).prefixed(operation.op)
         error.field = (number, *error.field)
         return error
 
