@@ -1,12 +1,13 @@
-"""Opening a recipe: a regular file, nothing that could block or never end."""
+"""Opening a recipe: a regular file, nothing that could block or never end. Writing one: all of it or nothing."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from pathlib import Path
 
-from surgery.errors import FileMissing, FileUnreadable, Location
+from surgery.errors import FileMissing, FileUnreadable, Location, OutputRefused
 from surgery.model.nearest import did_you_mean
 from surgery.recipe.characters import LARGEST_FILE
 
@@ -57,3 +58,52 @@ def _require_regular(path: Path, mode: int) -> None:
     raise FileUnreadable(
         f"{path.name or path} is {kind}", expected="a recipe, a YAML file", location=Location(str(path))
     )
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Puts new bytes in the place of a file, all or none; its permissions stay, and a link to it stays a link.
+
+    Raises:
+        FileUnreadable: when it cannot be written.
+    """
+    target = path.resolve()
+    staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        _write_new(staged, data)
+        if target.exists():
+            staged.chmod(stat.S_IMODE(target.stat().st_mode))
+        staged.replace(target)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def create_file(path: Path, data: bytes) -> None:
+    """Writes a file that is not there yet.
+
+    Raises:
+        OutputRefused: when there is one.
+        FileUnreadable: when it cannot be written.
+    """
+    try:
+        _write_new(path, data)
+    except FileExistsError:
+        raise OutputRefused(
+            f"{path} exists already",
+            expected="a name that is free",
+            fix="name another file with -o, or remove this one",
+        ) from None
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _unwritable(path: Path, error: OSError) -> FileUnreadable:
+    return FileUnreadable(f"{path} cannot be written: {error.strerror}", expected="a place that can be written to")
