@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from surgery.errors import PromiseBroken
-from surgery.execution.answers import symbolic
-from surgery.execution.variables import stored_variables
+from surgery.execution.backend import load_keras
 from surgery.model.derive import derive
 from surgery.model.library import Library
 from surgery.model.spec import LayerSpec, ModelSpec, TensorSpec
@@ -42,28 +40,13 @@ class LedgerValues:
 
     def _fresh_values(self, path: str) -> Mapping[str, Array]:
         if self._fresh[0] != path:
+            # Keras is needed for initial values alone: what is kept goes from file to file without it.
+            load_keras()
+            from surgery.execution.fresh import fresh_values
+
             layer, inputs = self._layers[path]
             self._fresh = (path, fresh_values(layer, inputs, layer_seed(self._seed, path), self._trust))
         return self._fresh[1]
-
-
-def fresh_values(
-    layer: LayerSpec, inputs: tuple[TensorSpec, ...], seed: int, trust: Sequence[str] = ()
-) -> Mapping[str, Array]:
-    """The values that the layer's own initializers give, a pure function of layer, input shapes and seed.
-
-    The layer is built alone, so that no other layer's random numbers come in between.
-    """
-    import keras
-
-    # Keras draws the seed of every initializer that has none from Python's generator. Keras 3.15.
-    keras.utils.set_random_seed(seed)
-    built, _ = symbolic(layer, inputs, layer.calls[0], trust)
-    values = {key: np.asarray(keras.ops.convert_to_numpy(value)) for key, value in stored_variables(built).items()}
-    missing = {weight.key for weight in layer.weights} - set(values)
-    if missing:
-        raise PromiseBroken(f"Keras builds '{layer.name}' without {sorted(missing)}, which the plan has")
-    return values
 
 
 def calls_by_path(spec: ModelSpec, prefix: str = "") -> Iterator[tuple[str, tuple[LayerSpec, tuple[TensorSpec, ...]]]]:
