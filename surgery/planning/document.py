@@ -58,6 +58,18 @@ class Change(TypedDict):
 
 
 @with_config(DOCUMENT)
+class RateDocument(TypedDict):
+    """A layer that does not simply learn as the optimizer says."""
+
+    path: str
+    """The layer."""
+    multiplier: float
+    """Times the optimizer's learning rate."""
+    weight_decay: float | None
+    """Instead of the optimizer's weight decay; null leaves that."""
+
+
+@with_config(DOCUMENT)
 class StageDocument(TypedDict):
     """One training stage."""
 
@@ -67,6 +79,8 @@ class StageDocument(TypedDict):
     """The operations that it begins with."""
     trainable_parameters: int
     """How many numbers it trains."""
+    rates: list[RateDocument]
+    """The layers that learn slower or faster than the optimizer says, or have a weight decay of their own."""
 
 
 @with_config(DOCUMENT)
@@ -137,6 +151,10 @@ def plan_document(plan: Plan) -> PlanDocument:
                 "name": stage.name,
                 "steps": [_step(step) for step in stage.steps],
                 "trainable_parameters": stage.spec.trainable_parameters,
+                "rates": [
+                    {"path": path, "multiplier": rate.multiplier, "weight_decay": rate.weight_decay}
+                    for path, rate in stage.rates.items()
+                ],
             }
             for stage in plan.stages
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from surgery.model.edits import Edit
 from surgery.model.library import Library
 from surgery.model.spec import ModelSpec
 from surgery.operations import Operation
+from surgery.planning.rates import Rate
 from surgery.recipe import Recipe
 
 
@@ -23,6 +24,8 @@ class Source:
     described: str
     """What the recipe calls it."""
     spec: ModelSpec
+    is_made: bool = False
+    """Whether Keras wrote the file here; then it needs no scan."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class StagePlan:
     name: str
     steps: tuple[Step, ...]
     spec: ModelSpec
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    """What the layers have that do not simply learn as the optimizer says, by path."""
 
     @property
     def trainable(self) -> Mapping[str, bool]:
@@ -88,10 +93,12 @@ class Plan:
     """What was done beyond reading files, and what is lost: one sentence each."""
     files: tuple[str, ...] = ()
     """Further model files that values come from, as the recipe names them."""
+    trust: tuple[str, ...] = ()
+    """The modules whose classes the model files may name: granted by the user, and under the recipe's imports."""
 
     def library(self) -> Library:
         """The files that the plan reads, for their values. Close it, or use it in `with`."""
-        return Library(self.source.path, self.recipe.resolve)
+        return Library(self.source.path, self.recipe.resolve, trust=self.trust, is_made=self.source.is_made)
 
     @property
     def output(self) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from surgery.model.keras_object import CallbackObject, LossObject, MetricObject, OptimizerObject
+from surgery.model.select import Selector
 from surgery.recipe.data import DataSource
 from surgery.recipe.operation import AnyOperation
 from surgery.recipe.part import Part
@@ -31,6 +33,46 @@ class TrainingData(Part):
     """Another order in every epoch, made from the seed and the epoch. Default true. A factory shuffles itself."""
 
 
+class LearningRate(Part):
+    """How fast some layers learn."""
+
+    layers: Selector
+    """The layers."""
+
+    multiplier: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+    """Their learning rate is this times the optimizer's: 0.1 is ten times slower. To stop them, freeze them."""
+
+
+class WeightDecay(Part):
+    """How strongly the weights of some layers are drawn to zero."""
+
+    layers: Selector
+    """The layers."""
+
+    rate: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+    """Their weight decay, instead of the optimizer's; 0 is none."""
+
+
+class Warmup(Part):
+    """How long the learning rate grows from nearly zero to its full height."""
+
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """For so many steps."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """For so many epochs."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise PydanticCustomError(
+                "invalid-value",
+                "a warm-up lasts either steps or epochs",
+                {"expected": "one of the two", "fix": "warmup: {epochs: 1}"},
+            )
+        return self
+
+
 class Stage(Part):
     """One part of the training: operations to begin with, then `fit` with an optimizer and a loss of its own."""
 
@@ -45,6 +87,18 @@ class Stage(Part):
 
     optimizer: OptimizerObject
     """The optimizer, with its arguments: `{Adam: {learning_rate: 0.001}}`. It starts afresh in every stage."""
+
+    learning_rates: tuple[LearningRate, ...] = ()
+    """Layers that learn slower or faster than the optimizer says; of two that match a layer the later one holds."""
+
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Times this for each layer with a weight matrix between a layer and the output: 0.8 lets early layers learn slower."""
+
+    weight_decay: tuple[WeightDecay, ...] = ()
+    """Layers with a weight decay of their own; of two that match a layer the later one holds."""
+
+    warmup: Warmup | None = None
+    """`{steps: 200}` or `{epochs: 1}`: the learning rate grows in equal steps to what the optimizer says."""
 
     loss: LossObject
     """The loss: `sparse_categorical_crossentropy`, or with arguments `{Huber: {delta: 2.0}}`."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from surgery.model.edits import AddLayer, CarryWeights, Edit, FreshWeights, RemoveLayer, RenameLayer, UpdateConfig
 from surgery.model.spec import LayerSpec, join_path
-from surgery.planning import LedgerLine, Plan, Step
+from surgery.planning import LedgerLine, Plan, StagePlan, Step
+from surgery.planning.rates import Rate
 
 # Arguments that tell a reader what a new layer is, where they are not at their default.
 TELLING = (
@@ -70,6 +71,22 @@ def totals(plan: Plan) -> Mapping[str, tuple[int, int]]:
         "parameters": (before.parameters, after.parameters),
         "trainable parameters": (before.trainable_parameters, after.trainable_parameters),
     }
+
+
+def rate_groups(stage: StagePlan) -> Mapping[Rate, tuple[str, ...]]:
+    """The layers of a stage that share a rate of their own, the fastest first."""
+    groups: dict[Rate, tuple[str, ...]] = {}
+    for path, rate in sorted(stage.rates.items(), key=lambda item: -item[1].multiplier):
+        groups[rate] = (*groups.get(rate, ()), path)
+    return groups
+
+
+def rate_text(rate: Rate) -> str:
+    """`learning rate x 0.1, weight decay 0`."""
+    told = [] if rate.multiplier == 1.0 else [f"learning rate x {rate.multiplier:.4g}"]
+    if rate.weight_decay is not None:
+        told.append(f"weight decay {rate.weight_decay:g}")
+    return ", ".join(told)
 
 
 def _value(value: Any) -> str:

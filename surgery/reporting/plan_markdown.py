@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from surgery.planning import Plan, Step
 from surgery.reporting.markdown import code, escape, folded, markdown_table
-from surgery.reporting.plan_lines import ledger_summary, marks, totals
+from surgery.reporting.plan_lines import ledger_summary, marks, rate_groups, rate_text, totals
 from surgery.reporting.table import change, count, shape
 
 
@@ -29,6 +29,11 @@ def plan_markdown(plan: Plan) -> str:
     if plan.stages:
         stages = [(escape(s.name), _names(s.steps), count(s.spec.trainable_parameters)) for s in plan.stages]
         parts.append(markdown_table(("stage", "begins with", "trains parameters"), stages))
+    paces = [
+        (escape(s.name), rate_text(r), escape(", ".join(p))) for s in plan.stages for r, p in rate_groups(s).items()
+    ]
+    if paces:
+        parts.append(folded("Rates of their own", markdown_table(("stage", "rate", "layers"), paces)))
     parts += [f"> {escape(note)}" for note in plan.notes]
     return "\n\n".join(parts) + "\n"
 

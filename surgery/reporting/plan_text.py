@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from surgery.errors import printable
-from surgery.planning import Plan, Step
-from surgery.reporting.plan_lines import Mark, ledger_summary, marks, totals
+from surgery.planning import Plan, StagePlan, Step
+from surgery.reporting.plan_lines import Mark, ledger_summary, marks, rate_groups, rate_text, totals
 from surgery.reporting.table import change, count, shape, table
 
 MOST_NAMES = 6
@@ -73,7 +73,13 @@ def _stages(plan: Plan) -> list[str]:
         lines += ["", f"Stage {printable(stage.name)}: trains {number} parameters"]
         for step in stage.steps:
             lines.append(f"  {step.op} (line {step.line}): {_names(step.layers)}")
+        lines += table(_rates(stage), indent="  ")
     return lines
+
+
+def _rates(stage: StagePlan) -> Iterator[tuple[str, str]]:
+    for rate, paths in rate_groups(stage).items():
+        yield rate_text(rate), _names(paths)
 
 
 def _names(layers: tuple[str, ...]) -> str:

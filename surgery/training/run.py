@@ -137,7 +137,7 @@ def _datasets(job: Job, model: Any) -> Datasets | None:
 
 def _works(job: Job, training: Training) -> list[StageWork]:
     pairs = enumerate(zip(training.stages, job.plan.stages, strict=True))
-    return [StageWork(stage, planned.trainable, number) for number, (stage, planned) in pairs]
+    return [StageWork(stage, planned.trainable, number, planned.rates) for number, (stage, planned) in pairs]
 
 
 def _setup(job: Job, datasets: Datasets | None) -> Setup:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from surgery.errors import RunFailed, SurgeryError
+import keras
+
+from surgery.errors import InvalidValue, RunFailed, SurgeryError
+from surgery.planning.rates import Rate
 from surgery.recipe.training import Stage
 from surgery.training.examples import Examples, Indices, Stream
 from surgery.training.guards import FiniteGuard, known_failure
@@ -21,6 +24,7 @@ from surgery.training.objects import live, live_callback
 from surgery.training.order import Batches, in_stored_order, permutation
 from surgery.training.place import Field
 from surgery.training.progress import Progress, Quiet, StepReporter
+from surgery.training.rates import Pace, paced
 from surgery.training.recorder import EpochOrder, Recorder
 from surgery.training.seeds import reseed_layers
 
@@ -34,6 +38,8 @@ class StageWork:
     """The flags of layers by path; a parent comes before its layers."""
     number: int = 0
     """Its place in the recipe."""
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    """What the layers have that do not simply learn as the optimizer says."""
 
     @property
     def field(self) -> Field:
@@ -91,28 +97,55 @@ def train(model: Any, stages: Sequence[StageWork], setting: Setting) -> Outcome:
     return Outcome(History(tuple(done)), failure)
 
 
-def compile_for(model: Any, work: StageWork, trust: Sequence[str]) -> None:
-    """Compiles a model for a stage: a fresh optimizer, and a training function that obeys the flags as they are now."""
-    stage, field = work.stage, work.field
-    metrics = [live(metric, trust, (*field, "metrics", n)) for n, metric in enumerate(stage.metrics)]
+def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | None = None) -> None:
+    """Compiles a model for a stage: a fresh optimizer, and a training function that obeys the flags as they are now.
+
+    Args:
+        model: The model.
+        work: The stage.
+        trust: The modules whose code may be imported.
+        steps: Those of an epoch, where they are known.
+    """
+    stage, place = work.stage, work.field
+    optimizer = keras.optimizers.get(live(stage.optimizer, trust, (*place, "optimizer")))
     model.compile(
-        optimizer=live(stage.optimizer, trust, (*field, "optimizer")),
-        loss=live(stage.loss, trust, (*field, "loss")),
-        metrics=metrics,
+        optimizer=paced(optimizer, model, Pace(work.rates, warmup_steps(stage, steps, place))),
+        loss=live(stage.loss, trust, (*place, "loss")),
+        metrics=[live(metric, trust, (*place, "metrics", n)) for n, metric in enumerate(stage.metrics)],
     )
+
+
+def warmup_steps(stage: Stage, steps: int | None, place: Field) -> int:
+    """The steps of a stage's warm-up; 0 is none.
+
+    Raises:
+        InvalidValue: It lasts epochs, and nobody knows how long these are.
+    """
+    if stage.warmup is None:
+        return 0
+    if stage.warmup.steps is not None:
+        return stage.warmup.steps
+    if steps is None:
+        raise InvalidValue(
+            "a warm-up in epochs, and a factory does not say how many steps an epoch has",
+            expected="a number of steps",
+            fix="warmup: {steps: 100}",
+            field=(*place, "warmup"),
+        )
+    return steps * (stage.warmup.epochs or 0)
 
 
 def check_objects(work: StageWork, trust: Sequence[str]) -> list[SurgeryError]:
     """What keeps the objects of a stage from being made; asked before the first stage trains."""
-    stage, field = work.stage, work.field
+    stage, place = work.stage, work.field
     errors: list[SurgeryError] = []
     with TemporaryDirectory() as folder:
         makers = [
-            partial(live, stage.optimizer, trust, (*field, "optimizer")),
-            partial(live, stage.loss, trust, (*field, "loss")),
-            *(partial(live, one, trust, (*field, "metrics", n)) for n, one in enumerate(stage.metrics)),
+            partial(live, stage.optimizer, trust, (*place, "optimizer")),
+            partial(live, stage.loss, trust, (*place, "loss")),
+            *(partial(live, one, trust, (*place, "metrics", n)) for n, one in enumerate(stage.metrics)),
             *(
-                partial(live_callback, one, Path(folder), trust, (*field, "callbacks", n))
+                partial(live_callback, one, Path(folder), trust, (*place, "callbacks", n))
                 for n, one in enumerate(stage.callbacks)
             ),
         ]
@@ -128,8 +161,8 @@ def _fit(
     model: Any, work: StageWork, setting: Setting, progress: Progress
 ) -> tuple[list[EpochRecord], RunFailed | None]:
     stage = work.stage
-    compile_for(model, work, setting.trust)
     data, steps, order = _training_batches(work, setting)
+    compile_for(model, work, setting.trust, steps)
     progress.stage(stage.name, stage.epochs, steps)
     guard, recorder = FiniteGuard(stage.name, setting.device, model), Recorder(progress.epoch)
     failure = None
