@@ -68,9 +68,10 @@ def plan(recipe: Recipe, *, trust: Sequence[str] = ()) -> Plan:
     """
     from surgery.planning import make_plan
 
-    asked = KerasWhenAsked(trust)
+    permitted = recipe.permitted(trust)
+    asked = KerasWhenAsked(permitted)
     try:
-        made = make_plan(recipe, asked)
+        made = make_plan(recipe, asked, permitted)
     except BaseException:
         asked.close()
         raise
@@ -117,7 +118,7 @@ def apply(plan: Plan, *, trust: Sequence[str] = ()) -> keras.Model:
     load_keras()
     from surgery.execution.build import build
 
-    return build(plan, trust)
+    return build(plan, plan.recipe.permitted(trust))
 
 
 def apply_to_file(plan: Plan, output: Path, *, trust: Sequence[str] = ()) -> None:
@@ -130,7 +131,7 @@ def apply_to_file(plan: Plan, output: Path, *, trust: Sequence[str] = ()) -> Non
     """
     from surgery.execution.commit import apply_to_file
 
-    apply_to_file(plan, output, trust)
+    apply_to_file(plan, output, plan.recipe.permitted(trust))
 
 
 def run(recipe: Recipe, *, trust: Sequence[str] = (), output: str | Path | None = None) -> RunResult:
@@ -151,18 +152,23 @@ def run_plan(plan: Plan, *, trust: Sequence[str] = (), output: str | Path | None
     load_keras()
     from surgery.training.run import run
 
-    return run(plan, trust=tuple(trust), output=None if output is None else Path(output))
+    return run(plan, trust=plan.recipe.permitted(trust), output=None if output is None else Path(output))
 
 
-def read_model(path: str | Path) -> ModelSpec:
+def read_model(path: str | Path, *, trust: Sequence[str] = ()) -> ModelSpec:
     """A saved Keras model as a value: `.keras` file or folder, `.h5` of Keras 1, 2 and 3. Keras is not imported.
 
+    Args:
+        path: The file or folder; it is scanned before it is read.
+        trust: Modules outside Keras whose classes may be in it. They are not imported.
+
     Raises:
+        ModelUnsafe: when the scan does not accept it.
         FileMissing, FileUnreadable, ModelUnsupported, ModelInvalid: when it is not one.
     """
     from surgery.model.proved import read_proved
 
-    return read_proved(Path(path), lenient=True)
+    return read_proved(Path(path), lenient=True, trust=tuple(trust))
 
 
 def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = ()) -> Diff:
@@ -184,5 +190,6 @@ def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = ()) -> Diff
             take_surroundings(path, revision)
         return open_plan(plan(load_recipe(path), trust=trust))
 
-    with open_operand(str(old), open_recipe) as before, open_operand(str(new), open_recipe) as after:
+    granted = tuple(trust)
+    with open_operand(str(old), open_recipe, granted) as before, open_operand(str(new), open_recipe, granted) as after:
         return compare(before, after)

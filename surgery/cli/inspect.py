@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from surgery.cli.app import app
-from surgery.cli.options import Json, ModelFile
+from surgery.cli.options import Json, ModelFile, Trust
 from surgery.cli.output import print_json
 
 
 @app.command()
-def inspect(model: ModelFile, json: Json = False) -> None:
+def inspect(model: ModelFile, json: Json = False, trust: Trust = None) -> None:
     """List the layers of a saved model, with shapes, parameters and wiring. Keras is not imported.
 
     Example: `surgery inspect recipes/quickstart/base.keras`
@@ -17,7 +17,7 @@ def inspect(model: ModelFile, json: Json = False) -> None:
     from surgery.model.listing import listing
     from surgery.reporting.model_text import model_text
 
-    document = listing(read_model(model))
+    document = listing(read_model(model, trust=trust or ()))
     if json:
         print_json(document)
     else:

@@ -10,7 +10,7 @@ import numpy as np
 
 from surgery.errors import OutputRefused, PromiseBroken
 from surgery.execution.fill import LedgerValues
-from surgery.model.archive import Values, open_weights, read_assets, read_model, write_archive
+from surgery.model.archive import Values, open_weights, read_model, write_archive
 from surgery.model.config import to_config
 from surgery.model.prove import prove
 from surgery.model.spec import ModelSpec
@@ -60,7 +60,8 @@ def write_result(plan: Plan, spec: ModelSpec, values: Values, output: Path, trai
 def _assets(plan: Plan, spec: ModelSpec) -> dict[tuple[str, str], bytes]:
     """The vocabularies and the like of the layers that are still there, by where they are now."""
     now = {layer.origin: path for path, layer in spec.walk() if layer.origin}
-    return {(now[path], name): data for (path, name), data in read_assets(plan.source.path).items() if path in now}
+    with plan.library() as library:
+        return {(now[path], name): data for (path, name), data in library.assets().items() if path in now}
 
 
 def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) -> None:

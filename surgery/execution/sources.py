@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from surgery.errors import ExtraMissing, InvalidValue, ModelUnsupported, RunFailed
 from surgery.execution.custom import load
+from surgery.model.scan import checked
 from surgery.recipe import Recipe
 from surgery.recipe.source import ApplicationModel, FactoryModel, PresetModel
 
@@ -40,13 +42,14 @@ def _application(recipe: Recipe, source: ApplicationModel) -> tuple[Any, str]:
     import keras
 
     name, weights = source.application, source.weights
-    file = weights if weights in (None, "imagenet") else str(recipe.resolve(str(weights)))
+    file = None if weights in (None, "imagenet") else recipe.resolve(str(weights))
     arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in source.arguments.items()}
     described = {None: f"fresh weights, seed {recipe.seed}", "imagenet": "ImageNet weights"}.get(
         weights, f"weights of {weights}"
     )
     try:
-        model = getattr(keras.applications, name)(**arguments, weights=file)
+        with checked(file) if file else nullcontext():
+            model = getattr(keras.applications, name)(**arguments, weights=str(file) if file else weights)
     except (ValueError, TypeError) as error:
         raise InvalidValue(
             f"keras.applications.{name} refuses its arguments: {str(error).splitlines()[0]}",

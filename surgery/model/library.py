@@ -7,14 +7,17 @@ for it, and stays open until `close`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from surgery.model.archive import WeightValues, open_weights
+from surgery.model.archive import WeightValues, open_weights, read_assets
 from surgery.model.derive import derive
 from surgery.model.prove import Ask
 from surgery.model.proved import read_proved
+from surgery.model.scan import checked
 from surgery.model.spec import ModelSpec, WeightSpec
 from surgery.model.weights import Stored, has_fresh
 
@@ -29,10 +32,22 @@ class Library:
         source: The file of the source model.
         resolve: From a name in the recipe to a path.
         ask: Asks Keras about a layer class that no static rule knows.
+        trust: The modules whose classes the files may name.
+        is_made: Whether Keras wrote the source here a moment ago; every other file is scanned before it is read.
     """
 
-    def __init__(self, source: Path, resolve: Callable[[str], Path], ask: Ask | None = None) -> None:
+    def __init__(
+        self,
+        source: Path,
+        resolve: Callable[[str], Path],
+        ask: Ask | None = None,
+        *,
+        trust: tuple[str, ...] = (),
+        is_made: bool = False,
+    ) -> None:
         self._source, self._resolve, self._ask = source, resolve, ask
+        self._trust, self._is_made = trust, is_made
+        self._scanned = ExitStack()
         self._specs: dict[str, ModelSpec] = {}
         self._values: dict[str, WeightValues] = {}
 
@@ -51,7 +66,7 @@ class Library:
             FileMissing, FileUnreadable, ModelInvalid, ModelUnsupported: when it cannot be read.
         """
         if name not in self._specs:
-            self._specs[name] = _of_file(read_proved(self.path(name), self._ask), name)
+            self._specs[name] = _of_file(read_proved(self.path(name), self._ask, trust=self._trust), name)
         return self._specs[name]
 
     def values(self, weight: WeightSpec) -> NDArray[Any] | None:
@@ -61,20 +76,36 @@ class Library:
     def read(self, stored: Stored) -> NDArray[Any]:
         """The values of a stored variable, mapped and not read."""
         if stored.file not in self._values:
-            self._values[stored.file] = open_weights(self.path(stored.file))
+            self._values[stored.file] = open_weights(self._safe(stored.file))
         return self._values[stored.file][stored.path, stored.key]
 
+    def assets(self) -> dict[tuple[str, str], bytes]:
+        """Vocabularies and other files beside the weights of the source model."""
+        return read_assets(self._safe(""))
+
+    def _safe(self, name: str) -> Path:
+        """The file, once its scan accepts it; when the library closes it must still be the same."""
+        path = self.path(name)
+        return path if self._is_made and not name else self._scanned.enter_context(checked(path, self._trust))
+
     def close(self) -> None:
-        """Closes every file. Arrays that were handed out stay valid."""
-        for values in self._values.values():
-            values.close()
-        self._values.clear()
+        """Closes every file. Arrays that were handed out stay valid.
+
+        Raises:
+            ModelUnsafe: a file changed while it was in use.
+        """
+        self.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for values in self._values.values():
+            values.close()
+        self._values.clear()
+        self._scanned.__exit__(kind, error, trace)
 
 
 def _of_file(model: ModelSpec, name: str) -> ModelSpec:

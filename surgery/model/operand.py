@@ -17,23 +17,26 @@ knows them passes this in."""
 
 
 @contextmanager
-def open_operand(text: str, open_recipe: OpenRecipe) -> Iterator[Side]:
+def open_operand(text: str, open_recipe: OpenRecipe, trust: tuple[str, ...] = ()) -> Iterator[Side]:
     """One side of a comparison.
 
     Args:
         text: A path, or `git:REVISION:PATH`.
         open_recipe: Opens what a recipe would make.
+        trust: The modules whose classes model files may name.
 
     Raises:
         SurgeryError: when it cannot be read or planned.
     """
     if names_revision(text):
-        with open_revision(text) as (revision, path), _open(revision.take(path), open_recipe, revision) as side:
+        with open_revision(text) as (revision, path), _open(revision.take(path), open_recipe, revision, trust) as side:
             yield side
     else:
-        with _open(Path(text), open_recipe, None) as side:
+        with _open(Path(text), open_recipe, None, trust) as side:
             yield side
 
 
-def _open(path: Path, open_recipe: OpenRecipe, revision: Revision | None) -> AbstractContextManager[Side]:
-    return open_recipe(path, revision) if path.suffix.lower() in RECIPES else open_side(path)
+def _open(
+    path: Path, open_recipe: OpenRecipe, revision: Revision | None, trust: tuple[str, ...]
+) -> AbstractContextManager[Side]:
+    return open_recipe(path, revision) if path.suffix.lower() in RECIPES else open_side(path, trust)

@@ -7,13 +7,35 @@ from pathlib import Path
 from surgery.errors import ModelInvalid
 from surgery.model.archive import read_model
 from surgery.model.prove import Ask, prove
+from surgery.model.scan import checked
 from surgery.model.spec import ModelSpec, WeightSpec
 from surgery.model.weights import Stored, shape_text
 
 
-def read_proved(path: Path, ask: Ask | None = None, *, lenient: bool = False) -> ModelSpec:
-    """A saved model with the shapes and variables that its layers have, checked against what the file stores."""
-    return proved(read_model(path), path.name, ask, lenient=lenient)
+def read_proved(
+    path: Path, ask: Ask | None = None, *, lenient: bool = False, trust: tuple[str, ...] | None = ()
+) -> ModelSpec:
+    """A saved model with the shapes and variables that its layers have, checked against what the file stores.
+
+    Args:
+        path: The file or folder.
+        ask: Asks Keras about a class that no static rule knows.
+        lenient: Whether to leave open what only Keras could tell.
+        trust: The modules whose classes the file may name. None for a file that Keras itself wrote here a moment ago, which
+            is not scanned.
+
+    Raises:
+        ModelUnsafe: the scan does not accept the file.
+        ModelInvalid, ModelUnsupported, FileMissing, FileUnreadable: it cannot be read.
+    """
+    if trust is None:
+        return proved(read_model(path), path.name, ask, lenient=lenient)
+    # Loaded before the scan, whose process then has it too.
+    import h5py  # noqa: F401
+
+    with checked(path, trust):
+        spec = read_model(path)
+    return proved(spec, path.name, ask, lenient=lenient)
 
 
 def proved(spec: ModelSpec, name: str, ask: Ask | None = None, *, lenient: bool = False) -> ModelSpec:

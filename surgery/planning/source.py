@@ -18,22 +18,26 @@ Materialize = Callable[[Recipe], Path]
 """Has Keras write the model of an application, preset or factory to a file, and says which."""
 
 
-def open_source(recipe: Recipe, materialize: Materialize | None, ask: Ask | None) -> Source:
-    """Reads the recipe's source model.
+def open_source(
+    recipe: Recipe, materialize: Materialize | None, ask: Ask | None, trust: tuple[str, ...] = ()
+) -> Source:
+    """Reads the recipe's source model, once its scan accepts it.
 
     Raises:
+        ModelUnsafe: when the scan does not.
         FileMissing, ModelInvalid, ModelUnsupported: when it cannot be read.
     """
     match recipe.model:
         case FileModel(path=path):
-            file, described = recipe.resolve(path), path
+            file, described, is_made = recipe.resolve(path), path, False
         case ApplicationModel(application=name) | PresetModel(preset=name) | FactoryModel(factory=name):
             if materialize is None:
                 raise ModelInvalid(
                     f"'{name}' is made by Keras, which is not at hand", fix="pip install 'keras-surgery[tensorflow]'"
                 )
-            file, described = materialize(recipe), name
-    return Source(file, described, _with_origins(read_proved(file, ask)))
+            file, described, is_made = materialize(recipe), name, True
+    spec = read_proved(file, ask, trust=None if is_made else trust)
+    return Source(file, described, _with_origins(spec), is_made)
 
 
 def _with_origins(model: ModelSpec, prefix: str = "") -> ModelSpec:

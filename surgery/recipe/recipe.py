@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -82,6 +83,17 @@ class Recipe(Part):
     def resolve(self, path: str) -> Path:
         """A path of the recipe as an absolute one."""
         return self.folder / path
+
+    def permitted(self, trust: Iterable[str]) -> tuple[str, ...]:
+        """The modules that may be imported: granted by the user, and under the recipe's imports. Neither is enough alone."""
+        granted = tuple(trust)
+        both = {
+            max(needed, given, key=len)
+            for needed in self.imports
+            for given in granted
+            if f"{needed}.".startswith(f"{given}.") or f"{given}.".startswith(f"{needed}.")
+        }
+        return tuple(sorted(both))
 
     def location(self, *keys: Key, mark: Mark = "value") -> Location:
         """Where in the file the value at these keys stands, or its key: `("operations", 0, "layers")`."""

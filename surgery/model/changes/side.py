@@ -12,6 +12,7 @@ from surgery.model.changes.comparison import diff
 from surgery.model.changes.difference import Diff
 from surgery.model.fingerprint import Values
 from surgery.model.proved import proved
+from surgery.model.scan import checked
 from surgery.model.spec import ModelSpec
 
 
@@ -29,15 +30,17 @@ class Side:
 
 
 @contextmanager
-def open_side(path: Path) -> Iterator[Side]:
+def open_side(path: Path, trust: tuple[str, ...] = ()) -> Iterator[Side]:
     """A saved model; its values stay in the file until they are compared.
 
     Raises:
+        ModelUnsafe: when its scan does not accept it, with the classes of the trusted modules.
         FileMissing, FileUnreadable, ModelUnsupported, ModelInvalid: when it is none.
     """
-    spec, values = open_model(path)
-    with values:
-        yield Side(proved(spec, path.name, lenient=True), values, file_size=size_on_disk(path))
+    with checked(path, trust):
+        spec, values = open_model(path)
+        with values:
+            yield Side(proved(spec, path.name, lenient=True), values, file_size=size_on_disk(path))
 
 
 def compare(old: Side, new: Side) -> Diff:

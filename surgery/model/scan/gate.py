@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from surgery.errors import FileMissing, FileUnreadable, ModelUnsafe
+from surgery.errors import FileMissing, FileUnreadable, ModelUnsafe, SurgeryError
+from surgery.model.archive.container import CONFIG, other_folder
 from surgery.model.scan import limits
 from surgery.model.scan.folder import identity_of, list_folder
 from surgery.model.scan.process import OUTCOMES, ask
@@ -87,6 +88,7 @@ def require_safe(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> V
 
     Raises:
         ModelUnsafe: The scan refuses the file or could not check it.
+        ModelUnsupported: It is a folder of another format.
     """
     name = os.fspath(path)
     verdict = _remembered(name, tuple(trust), _now(name))
@@ -95,13 +97,17 @@ def require_safe(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> V
     return verdict
 
 
-def refusal(verdict: Verdict) -> ModelUnsafe:
-    """The error for a file that is not accepted: its first finding, and how many more there are."""
+def refusal(verdict: Verdict) -> SurgeryError:
+    """The error for a file that is not accepted: its first finding, and how many more there are; or what folder it is."""
+    if verdict.kind == "folder" and not (Path(verdict.path) / CONFIG).exists():
+        return other_folder(Path(verdict.path))
     first = verdict.findings[0]
     more = f", and {len(verdict.findings) - 1} more" if len(verdict.findings) > 1 else ""
     word = "refused" if verdict.status is Status.REFUSED else "could not be checked"
     custom = any(finding.code in ("class-custom", "class-function") for finding in verdict.findings)
-    trust = "; or grant its package with --trust, after reading it" if custom else ""
+    trust = (
+        "; or grant its package with --trust after reading it, and name it under the recipe's imports" if custom else ""
+    )
     return ModelUnsafe(
         f"{verdict.path} was {word}: {first}{more}",
         expected="a model that runs no code and reads no other file when it is loaded",

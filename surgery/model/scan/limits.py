@@ -8,6 +8,8 @@ MIB = 1 << 20
 WALL_SECONDS = 15.0
 DATA_BYTES = 160 * MIB
 """Private memory of the child. h5py and numpy alone map 52 MiB, of which a third is touched."""
+LOADED_BYTES = 52 * MIB
+"""What of it is there before the file is looked at. A copy of a larger process has more of that."""
 ANSWER_BYTES = 4 * MIB
 
 # What the verdict tells

@@ -41,7 +41,7 @@ print(json.dumps([answer, sorted(name for name in sys.modules if name.split(".")
 GATE = """
 import json, sys
 import surgery.model.scan as scanner
-scanner.catalogue()
+import surgery.model.scan.child
 events = []
 sys.addaudithook(lambda event, arguments: events.append([event, arguments]))
 paths = json.load(sys.stdin)
