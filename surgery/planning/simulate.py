@@ -9,6 +9,7 @@ from surgery.errors import (
     ContradictoryOperations,
     GraphUnsupported,
     Location,
+    ModelUnsupported,
     NothingToDo,
     SurgeryError,
     UnexpectedCount,
@@ -73,6 +74,7 @@ class Simulation:
                 return
             raise
         _check_count(operation, layers)
+        _check_built(operation, self.model)
         self._refuse_twice(number, layers)
         edits = tuple(operation.edits(self.model))
         if not edits:
@@ -189,6 +191,15 @@ def _check_count(operation: Operation, layers: tuple[str, ...]) -> None:
             expected=f"{operation.expect}, as 'expect' says",
             fix=f"correct the selector, or write expect: {len(layers)}",
             field=("expect",),
+        )
+
+
+def _check_built(operation: Operation, model: ModelSpec) -> None:
+    if model.inputs is None and operation.phase is Phase.STRUCTURE and operation.op != "rename":
+        raise ModelUnsupported(
+            f"'{model.name}' is a Sequential that was saved before it knew its input, so no shape can be proved",
+            expected="a model that was built or called once",
+            fix="call it on one batch, or give it a keras.Input, and save it again",
         )
 
 
