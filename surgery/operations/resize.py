@@ -96,6 +96,10 @@ class Resize(Operation):
             )
         return self
 
+    def names_layers(self) -> bool:
+        """What follows it depends on the wiring that other operations leave."""
+        return False
+
     def targets(self, model: ModelSpec) -> tuple[str, ...]:
         return (self.one(model, "layer")[0],)
 
