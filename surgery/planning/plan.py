@@ -95,8 +95,6 @@ class Plan:
     """Further model files that values come from, as the recipe names them."""
     trust: tuple[str, ...] = ()
     """The modules whose classes the model files may name: granted by the user, and under the recipe's imports."""
-    trust: tuple[str, ...] = ()
-    """The modules whose classes the model files may name: granted by the user, and under the recipe's imports."""
 
     def library(self) -> Library:
         """The files that the plan reads, for their values. Close it, or use it in `with`."""
