@@ -5,8 +5,11 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from surgery.errors import FileMissing, LockDrift, LockInvalid, raise_all
 
 if TYPE_CHECKING:
     # Only for the types: comparing and inspecting models load nothing that they do not need.
@@ -18,9 +21,11 @@ if TYPE_CHECKING:
     from surgery.model.shapes import Built
     from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
     from surgery.planning import Plan
+    from surgery.planning.lock import Lock
     from surgery.recipe import Recipe
     from surgery.recipe.document import Scalar
     from surgery.training.run import RunResult
+    from surgery.training.verify import Verification
 
 
 class KerasWhenAsked:
@@ -153,6 +158,78 @@ def run_plan(plan: Plan, *, trust: Sequence[str] = (), output: str | Path | None
     from surgery.training.run import run
 
     return run(plan, trust=plan.recipe.permitted(trust), output=None if output is None else Path(output))
+
+
+def lock(plan: Plan, result: RunResult | None = None) -> Path:
+    """Writes the lock of a plan's recipe: what goes in, and what came out of a run.
+
+    Args:
+        plan: A plan from `plan`.
+        result: A run of this plan. Without it the outputs of the lock so far stay, if they are of the same inputs.
+
+    Returns:
+        Where the lock is.
+    """
+    from surgery.planning.facts import input_facts
+    from surgery.planning.lock import lock_path, lock_text, make_lock, read_lock
+    from surgery.planning.written import write_text
+
+    path = lock_path(plan.recipe)
+    try:
+        old = read_lock(path)
+    except (FileMissing, LockInvalid):
+        old = None
+    outputs = None
+    if result is not None:
+        from surgery.planning.outputs import output_facts
+
+        outputs = output_facts(result.model, result.document)
+    write_text(path, lock_text(make_lock(input_facts(plan), old, outputs)), reads=[plan.recipe.path, plan.source.path])
+    return path
+
+
+def check_lock(plan: Plan) -> Lock:
+    """The lock of a plan's recipe, which still holds.
+
+    Raises:
+        LockDrift: for each thing that goes in and is not as it is locked.
+        FileMissing, LockInvalid: there is no lock.
+    """
+    from surgery.planning.facts import input_facts
+    from surgery.planning.lock import drift, lock_path, read_lock
+
+    locked = read_lock(lock_path(plan.recipe))
+    raise_all(drift(locked, input_facts(plan)))
+    return locked
+
+
+def verify(plan: Plan, *, trust: Sequence[str] = ()) -> Verification:
+    """Runs a recipe again in a scratch folder, and compares with the outputs of its lock.
+
+    On the same machine with the same software they must be equal bit for bit, elsewhere within the lock's tolerances.
+
+    Raises:
+        LockDrift: for each output, or each input other than software and machine, that is not as it is locked.
+    """
+    from surgery.planning.facts import input_facts
+    from surgery.planning.lock import drift, lock_path, read_lock
+    from surgery.planning.outputs import without_stack
+
+    locked, inputs = read_lock(lock_path(plan.recipe)), input_facts(plan)
+    raise_all(drift(replace(locked, facts=without_stack(locked.facts)), without_stack(inputs)))
+    if not locked.outputs:
+        raise LockDrift(
+            "the lock has no outputs to compare with",
+            expected="a lock that was written after a run",
+            fix=f"surgery run --lock {plan.recipe.path}",
+            location=locked.location(""),
+        )
+    from surgery.execution.backend import load_keras
+
+    load_keras()
+    from surgery.training.verify import verify
+
+    return verify(plan, locked, inputs, plan.recipe.permitted(trust))
 
 
 def read_model(path: str | Path, *, trust: Sequence[str] = ()) -> ModelSpec:

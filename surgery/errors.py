@@ -353,6 +353,14 @@ class GateFailed(SurgeryError):
     exit_status = 4
 
 
+class LockDrift(GateFailed):
+    """Something is not as the lock says: what goes into a run, or (for `verify`) what came out of it."""
+
+
+class LockInvalid(SurgeryError):
+    """A file that is no lock, or one with an unresolved merge conflict. `surgery lock RECIPE` writes it anew."""
+
+
 class RunFailed(SurgeryError):
     """The run itself failed: memory, NaN, disk, a killed process."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from surgery.cli.app import app
 from surgery.cli.options import Json, Markdown, Trust
 from surgery.cli.output import print_json
+from surgery.cli.project import trusted
 from surgery.errors import UsageError
 
 DIFFERENT = 4
@@ -33,7 +35,7 @@ def diff(
 
     if json and markdown:
         raise UsageError("--json and --markdown exclude each other", expected="one of them", fix="leave one out")
-    found = api.diff(old, new, trust=trust or ())
+    found = api.diff(old, new, trust=trusted(Path.cwd() / "here", trust))
     if json:
         print_json(found.to_json())
     elif markdown:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from surgery.cli.app import app
 from surgery.cli.opened import opened
 from surgery.cli.options import Output, RecipeFile, Set, Trust
 from surgery.cli.project import trusted
+from surgery.errors import printable
 
 
 @app.command()
-def run(recipe: RecipeFile, output: Output = None, set: Set = None, trust: Trust = None) -> None:
+def run(
+    recipe: RecipeFile,
+    output: Output = None,
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Run only if everything that goes in is as NAME.lock says.")
+    ] = False,
+    lock: Annotated[bool, typer.Option("--lock", help="Write NAME.lock afterwards, with what came out.")] = False,
+    set: Set = None,
+    trust: Trust = None,
+) -> None:
     """Do all of a recipe: the operations, the training stages, the evaluation, the outputs, the report.
 
     Example: `surgery run recipes/quickstart/digits-0-to-9.yaml --set epochs=3`
@@ -21,6 +35,10 @@ def run(recipe: RecipeFile, output: Output = None, set: Set = None, trust: Trust
     loaded = opened(recipe, set)
     granted = trusted(recipe, trust)
     made = api.plan(loaded, trust=granted)
+    if locked:
+        api.check_lock(made)
     print(plan_text(made), flush=True)
     result = api.run_plan(made, trust=granted, output=output)
     print(f"\n{run_text(result.document)}")
+    if lock:
+        print(f"Locked: {printable(str(api.lock(made, result)))}")

@@ -90,6 +90,15 @@ def variable_digest(array: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
+def variable_norm(array: NDArray[Any]) -> float:
+    """The Euclidean norm, in double precision, read in blocks."""
+    total = 0.0
+    for (block,) in blocks(array):
+        wide = block.astype("float64")
+        total += float((wide * wide).sum())
+    return math.sqrt(total)
+
+
 def variable_digests(values: Values) -> dict[str, str]:
     """A digest for each variable, by `layer/path:key`."""
     return {f"{path}:{key}": variable_digest(values[path, key]) for path, key in sorted(values)}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import posixpath
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from surgery.errors import FileMissing, FileUnreadable
+from surgery.model.git import answer, ask, said
 
 PREFIX = "git:"
 POINTER = b"version https://git-lfs.github.com/spec/"
@@ -40,9 +40,9 @@ def open_revision(text: str) -> Iterator[tuple[Revision, str]]:
         raise FileMissing(
             f"'{text}' names no file of a revision", expected="git:REVISION:PATH", fix="write git:HEAD:PATH"
         )
-    top = _answer("rev-parse", "--show-toplevel")
+    top = answer("rev-parse", "--show-toplevel")
     if path.startswith(("./", "../")):
-        path = _answer("rev-parse", "--show-prefix") + path
+        path = answer("rev-parse", "--show-prefix") + path
     with tempfile.TemporaryDirectory(prefix="surgery-git-") as folder:
         yield Revision(revision, Path(top), Path(folder).resolve()), posixpath.normpath(path)
 
@@ -61,7 +61,7 @@ class Revision:
 
     def has(self, path: str) -> bool:
         """Whether the revision has a file or folder of this name."""
-        return _ask("cat-file", "-e", f"{self.name}:{path}").returncode == 0
+        return ask("cat-file", "-e", f"{self.name}:{path}").returncode == 0
 
     def take(self, path: str) -> Path:
         """Puts a file or a folder of the revision into the private folder, and says where it is.
@@ -70,16 +70,15 @@ class Revision:
             FileMissing: the revision does not have it.
             FileUnreadable: it is a pointer of Git LFS to something that is not here.
         """
-        found = _ask("cat-file", "-t", f"{self.name}:{path}")
+        found = ask("cat-file", "-t", f"{self.name}:{path}")
         if found.returncode:
-            said = found.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
             raise FileMissing(
-                f"git has no '{path}' at '{self.name or 'the index'}': {said}",
+                f"git has no '{path}' at '{self.name or 'the index'}': {said(found)}",
                 expected="git:REVISION:PATH, the path from the top of the repository",
                 fix=f"list what is there: git ls-tree --name-only -r {self.name or 'HEAD'}",
             )
         if found.stdout.strip() == b"tree":
-            listed = _ask("ls-tree", "-r", "-z", "--name-only", "--full-tree", f"{self.name}:{path}").stdout
+            listed = ask("ls-tree", "-r", "-z", "--name-only", "--full-tree", f"{self.name}:{path}").stdout
             for name in filter(None, listed.decode("utf-8", "surrogateescape").split("\0")):
                 self._write(posixpath.join(path, name))
         else:
@@ -94,10 +93,9 @@ class Revision:
         if not target.parent.resolve().is_relative_to(self.folder):
             raise FileUnreadable(f"'{path}' lies behind a link out of the revision", expected="a path inside it")
         with target.open("wb") as file:
-            done = _ask("cat-file", "--filters", f"{self.name}:{path}", output=file.fileno())
+            done = ask("cat-file", "--filters", f"{self.name}:{path}", output=file.fileno())
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
-            raise FileUnreadable(f"git cannot give '{path}' at '{self.name or 'the index'}': {said}")
+            raise FileUnreadable(f"git cannot give '{path}' at '{self.name or 'the index'}': {said(done)}")
         with target.open("rb") as file:
             if file.read(len(POINTER)) == POINTER:
                 raise FileUnreadable(
@@ -105,22 +103,3 @@ class Revision:
                     expected="the model itself",
                     fix="git lfs install && git lfs fetch --all",
                 )
-
-
-def _answer(*arguments: str) -> str:
-    done = _ask(*arguments)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
-        raise FileUnreadable(f"git says: {said}", expected="a folder of a git repository")
-    return done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
-
-
-def _ask(*arguments: str, output: int = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(
-            ["git", *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, check=False
-        )
-    except FileNotFoundError:
-        raise FileUnreadable("git is not installed", expected="the command git", fix="install git") from None
-    except ValueError as error:
-        raise FileMissing(f"git cannot be asked: {error}") from None

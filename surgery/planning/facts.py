@@ -42,8 +42,8 @@ def input_facts(plan: Plan) -> dict[str, str]:
 
 
 def recipe_facts(recipe: Recipe) -> dict[str, str]:
-    """The recipe's values after its parameters, part by part. Layout, comments and descriptions are none."""
-    values = json.loads(recipe.model_dump_json(by_alias=True))
+    """The recipe's values after its parameters, part by part. Layout, comments, descriptions and defaults are none."""
+    values = json.loads(recipe.model_dump_json(by_alias=True, exclude_defaults=True))
     return {f"recipe {name}": _text(value) for name, value in _parts(values) if value not in (None, [], {})}
 
 
@@ -119,16 +119,19 @@ def path_digest(path: Path) -> str:
 
 def moved(then: Facts, now: Facts) -> list[str]:
     """One line for each fact that is another one now, is gone, or is new."""
-    lines = []
+    return [text for _, text in differing(then, now)]
+
+
+def differing(then: Facts, now: Facts) -> Iterator[tuple[str, str]]:
+    """The same lines, each with the name of its fact."""
     for name in sorted({*then, *now}):
         before, after = then.get(name), now.get(name)
         if before == after:
             continue
         if before is None or after is None:
-            lines.append(f"{name} {'is new' if before is None else 'is gone'}: {_short(before or after or '')}")
+            yield name, f"{name} {'is new' if before is None else 'is gone'}: {_short(before or after or '')}"
         else:
-            lines.append(f"{name}: was {_short(before)}, is {_short(after)}")
-    return lines
+            yield name, f"{name}: was {_short(before)}, is {_short(after)}"
 
 
 def _short(text: str) -> str:

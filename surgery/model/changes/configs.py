@@ -20,7 +20,7 @@ def config_changes(old: LayerSpec, new: LayerSpec) -> tuple[KeyChange, ...]:
     same_class = not changes
     before, after = without_name(old), without_name(new)
     for key in sorted(before.keys() | after.keys()):
-        default = _default(new.class_name, key) if same_class else ABSENT
+        default = default_of(new.class_name, key) if same_class else ABSENT
         changes += _value(key, before.get(key, default), after.get(key, default))
     changes += _value("arguments", _arguments(old), _arguments(new))
     return tuple(changes)
@@ -70,7 +70,7 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, Mapping) and "class_name" in value and isinstance(value.get("config"), Mapping)
 
 
-def _default(class_name: str, key: str) -> Any:
+def default_of(class_name: str, key: str) -> Any:
     """What Keras takes for an argument that a config does not hold: older versions write fewer of them."""
     known = find("layers", class_name)
     if known is None:

@@ -1,0 +1,54 @@
+"""Git, asked with a list of arguments and never through a shell."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from surgery.errors import FileMissing, FileUnreadable
+
+
+def answer(*arguments: str, folder: Path | None = None) -> str:
+    """What git prints for a question that it must be able to answer.
+
+    Raises:
+        FileUnreadable: it is not; most often because this is no repository.
+    """
+    done = ask(*arguments, folder=folder)
+    if done.returncode:
+        raise FileUnreadable(f"git says: {said(done)}", expected="a folder of a git repository")
+    return done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What git has to say about a failure."""
+    return done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+
+
+def ask(
+    *arguments: str, output: int = subprocess.PIPE, folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs git.
+
+    Args:
+        arguments: The command and its arguments.
+        output: A file descriptor for what git prints; by default it is collected.
+        folder: Where to run it; by default here.
+
+    Raises:
+        FileUnreadable: git is not installed.
+        FileMissing: an argument that no command can have.
+    """
+    try:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise FileUnreadable("git is not installed", expected="the command git", fix="install git") from None
+    except ValueError as error:
+        raise FileMissing(f"git cannot be asked: {error}") from None

@@ -1,0 +1,52 @@
+"""A run made again, and compared with what the lock says came out of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from surgery.errors import raise_all
+from surgery.planning import Plan
+from surgery.planning.facts import Facts
+from surgery.planning.lock import Lock
+from surgery.planning.outputs import compare_outputs, is_same_stack, output_facts
+from surgery.training.run import run
+
+
+@dataclass(frozen=True)
+class Verification:
+    """That a run came to the same again."""
+
+    outputs: int
+    """How many facts were compared."""
+    is_same_stack: bool
+    """Whether they are equal bit for bit; else they are as near as the lock's tolerances ask for."""
+    notes: tuple[str, ...]
+    """What repetition does not cover, in sentences."""
+
+
+def verify(plan: Plan, lock: Lock, inputs: Facts, trust: Sequence[str] = ()) -> Verification:
+    """Carries out a plan in a scratch folder, which is gone afterwards.
+
+    Args:
+        plan: The plan of the recipe.
+        lock: Its lock, with outputs.
+        inputs: What goes into the run now.
+        trust: The modules outside Keras that may be imported.
+
+    Raises:
+        LockDrift: for each output that is not as it is locked.
+        SurgeryError: the run itself failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="surgery-verify-") as scratch:
+        result = run(plan, trust=trust, output=Path(scratch) / "model.keras")
+        outputs = output_facts(result.model, result.document)
+    same = is_same_stack(lock, inputs, outputs)
+    errors = compare_outputs(lock, outputs, plan, same_stack=same)
+    if errors:
+        errors[-1].expected = "the same bits" if same else "the same, within the tolerances of the lock"
+        errors[-1].fix = "if the new result is meant, lock it: surgery run --lock RECIPE"
+    raise_all(errors)
+    return Verification(len(outputs), same, tuple(result.document["notes"]))
