@@ -15,9 +15,13 @@ from pydantic import TypeAdapter
 
 from surgery.model.changes.document import DiffDocument
 from surgery.model.listing import Listing
+from surgery.model.select.document import SelectDocument, WhyDocument
 from surgery.planning.document import PlanDocument
+from surgery.planning.history import HistoryDocument
 from surgery.planning.saved import SavedPlanDocument
 from surgery.recipe.schema_json import recipe_schema
+from surgery.reporting.errors_json import ErrorsDocument
+from surgery.reporting.scan_text import ScanDocument
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -33,8 +37,13 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "recipe": recipe_schema,
     "inspect": _of(Listing, "surgery inspect"),
     "plan": _of(PlanDocument, "surgery plan"),
+    "history": _of(HistoryDocument, "surgery inspect --history"),
     "saved-plan": _of(SavedPlanDocument, "surgery plan --out"),
+    "scan": _of(ScanDocument, "surgery scan --json"),
+    "select": _of(SelectDocument, "surgery select"),
+    "why": _of(WhyDocument, "surgery why"),
     "diff": _of(DiffDocument, "surgery diff"),
+    "errors": _of(ErrorsDocument, "surgery --output-format json"),
 }
 
 
