@@ -9,13 +9,16 @@ import sys
 from pathlib import Path
 
 import typer
+import typer.main
+from typer.core import TyperGroup
 
 from surgery import cli
 from surgery.cli.app import app
+from surgery.cli.reported import add_option, begin, finish
 from surgery.errors import Errors, SurgeryError, UsageError, render
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
-PARTS = {"app", "main", "opened", "options", "output", "project", "__main__"}
+PARTS = {"app", "main", "opened", "options", "output", "project", "reported", "__main__"}
 """Modules of this folder that are no commands."""
 
 
@@ -31,14 +34,16 @@ def run(arguments: list[str]) -> int:
         The exit status: 0 done, 1 the user's error, 2 usage, 3 our bug, 4 a difference or a failed gate, 5 the run
         failed, 6 busy, 130 interrupted.
     """
-    register()
+    begin()
     try:
-        status = app(arguments, standalone_mode=False)
+        status = application()(arguments, standalone_mode=False)
+        finish(None)
         return status if isinstance(status, int) else 0
     except SurgeryError as error:
-        print(render(error), file=sys.stderr)
+        finish(error)
         return error.status if isinstance(error, Errors) else error.exit_status
     except typer.Exit as stop:
+        finish(None)
         return stop.exit_code
     except typer.TyperException as error:
         print(_usage(error), file=sys.stderr)
@@ -53,6 +58,15 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever else it is, it is our bug
         print(_bug(error, arguments), file=sys.stderr)
         return BUG
+
+
+def application() -> TyperGroup:
+    """All commands, each with the options that every command takes."""
+    register()
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    add_option(group)
+    return group
 
 
 def register() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def opened(path: Path, settings: list[str] | None) -> Recipe:
-    """Loads a recipe with the `--set` options, and says on standard error what is worth saying of it."""
-    from surgery.errors import render
+    """Loads a recipe with the `--set` options, and says what is worth saying of it."""
+    from surgery.cli.reported import warn
     from surgery.recipe import load_recipe, parse_overrides
 
     recipe = load_recipe(path, parse_overrides(settings or []))
     for warning in recipe.warnings:
-        print(render(warning), file=sys.stderr)
+        warn(warning)
     return recipe

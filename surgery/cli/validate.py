@@ -10,6 +10,7 @@ import typer
 from surgery.cli.app import app
 from surgery.cli.opened import opened
 from surgery.cli.options import Set
+from surgery.cli.reported import current
 from surgery.errors import SurgeryError, flatten, printable, raise_all
 
 
@@ -22,12 +23,13 @@ def validate(
 
     Example: `surgery validate recipes/*/*.yaml`
     """
-
+    current().is_all = True
     errors: list[SurgeryError] = []
     for path in recipes:
         try:
             opened(path, set)
-            print(f"{printable(str(path))}: ok")
+            if current().form == "text":
+                print(f"{printable(str(path))}: ok")
         except SurgeryError as error:
             errors += flatten(error)
     raise_all(errors)

@@ -23,7 +23,7 @@ def catalogue() -> dict[str, type[SurgeryError]]:
 
 def catalogue_text() -> str:
     """One line for each code."""
-    return "\n".join(table((code, _meaning(kind).split(". ")[0].rstrip(".")) for code, kind in catalogue().items()))
+    return "\n".join(table((code, entry_meaning(kind).split(". ")[0].rstrip(".")) for code, kind in catalogue().items()))
 
 
 def entry_text(code: str) -> str:
@@ -39,8 +39,9 @@ def entry_text(code: str) -> str:
             expected="a code as in error[CODE]",
             fix=did_you_mean(code, catalogue()) or "list them with: surgery explain",
         )
-    return f"{code} (exit status {kind.exit_status})\n\n{_meaning(kind)}"
+    return f"{code} (exit status {kind.exit_status})\n\n{entry_meaning(kind)}"
 
 
-def _meaning(kind: type[SurgeryError]) -> str:
+def entry_meaning(kind: type[SurgeryError]) -> str:
+    """What a code means, in a sentence or two."""
     return " ".join((inspect.getdoc(kind) or "").split())

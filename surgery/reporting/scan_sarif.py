@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from surgery.model.scan import Finding, Status, Verdict, catalogue
-
-SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+from surgery.reporting.sarif import sarif_document, uri
 
 
 def scan_sarif(verdicts: Iterable[Verdict], version: str) -> dict[str, Any]:
@@ -26,12 +23,12 @@ def scan_sarif(verdicts: Iterable[Verdict], version: str) -> dict[str, Any]:
     for result in results:
         result["ruleIndex"] = fired.index(result["ruleId"])
     driver = {"name": "surgery scan", "version": version, "rules": rules}
-    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+    return sarif_document({"tool": {"driver": driver}, "results": results})
 
 
 def _result(verdict: Verdict, finding: Finding) -> dict[str, Any]:
     where = ": ".join(part for part in (finding.member, finding.place) if part)
-    location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": _uri(verdict.path)}}}
+    location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri(verdict.path)}}}
     if where:
         location["logicalLocations"] = [{"fullyQualifiedName": where}]
     return {
@@ -40,8 +37,3 @@ def _result(verdict: Verdict, finding: Finding) -> dict[str, Any]:
         "message": {"text": f"{where}: {finding.message}" if where else finding.message},
         "locations": [location],
     }
-
-
-def _uri(path: str) -> str:
-    """Relative paths stay relative, so that a service finds them in the repository."""
-    return Path(path).as_uri() if Path(path).is_absolute() else quote(Path(path).as_posix())
