@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from surgery.cli.app import app
 from surgery.cli.opened import opened
-from surgery.cli.options import RecipeFile, Trust
+from surgery.cli.options import Trust
 from surgery.cli.project import trusted
-from surgery.errors import printable
+from surgery.errors import SurgeryError, flatten, printable, raise_all
 
 
 @app.command()
 def lock(
-    recipe: RecipeFile,
+    recipes: Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="One or more recipes.")],
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; end with status 4 when something is not as it is locked.")
     ] = False,
     trust: Trust = None,
 ) -> None:
-    """Write NAME.lock beside a recipe: digests of all that goes in. Commit it.
+    """Write NAME.lock beside each recipe: digests of all that goes in. Commit it.
 
     What came out of a run is added by `surgery run --lock`.
 
     Example: `surgery lock recipes/quickstart/digits-0-to-9.yaml --check`
     """
+    errors: list[SurgeryError] = []
+    for recipe in recipes:
+        try:
+            _lock(recipe, check, trust)
+        except SurgeryError as error:
+            errors += flatten(error)
+    raise_all(errors)
+
+
+def _lock(recipe: Path, check: bool, trust: list[str] | None) -> None:
     from surgery import api
 
     made = api.plan(opened(recipe, None), trust=trusted(recipe, trust))
