@@ -9,7 +9,7 @@ GENERATED := schemas surgery/model/catalogue.json surgery/model/scan/allowlist.j
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz crash-test clean
+.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz crash-test applications clean
 
 help:
 	@echo "make demo        run the quickstart: a classifier of digits 0-4 learns 5-9"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench       time plan and inspect on a 550 MB model against Keras"
 	@echo "make fuzz        the long fuzz tests"
 	@echo "make crash-test  the long crash tests"
+	@echo "make applications  surgery on every model of keras.applications: long"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -48,7 +49,7 @@ demo: .venv/demo.stamp
 	@echo "and $(BIN)/surgery --help lists the commands."
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash"
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not applications"
 
 check: lint types imports stale
 
@@ -77,7 +78,7 @@ generated: .venv/test.stamp
 	$(BIN)/python docs/print_reference.py docs/reference
 
 golden: generated
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash" --snapshot-update
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not applications" --snapshot-update
 
 docs: .venv/docs.stamp
 	$(BIN)/python docs/print_reference.py docs/reference
@@ -91,6 +92,9 @@ fuzz: .venv/test.stamp
 
 crash-test: .venv/test.stamp
 	$(BIN)/python -m pytest -m crash
+
+applications: .venv/test.stamp
+	$(BIN)/python -m pytest tests/applications -m "applications or keras" --timeout 3600
 
 clean:
 	rm -rf .venv docs/_build recipes/*/build

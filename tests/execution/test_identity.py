@@ -85,7 +85,7 @@ def same_predictions(folder: Path, model: keras.Model) -> None:
     model.save(folder / "model.keras")
     (folder / "recipe.yaml").write_text(RECIPE)
     apply_to_file(api.plan(load_recipe(folder / "recipe.yaml")), folder / "out.keras")
-    # Keras 3.15 itself gives EfficientNetB0 another last bit when it loads what it saved: compare what was loaded.
+    # A Normalization of Keras 3.15 computes with its new statistics only once it is loaded: compare what was loaded.
     model, again = (keras.models.load_model(folder / name) for name in ("model.keras", "out.keras"))
     x = [np.random.default_rng(n).uniform(size=(2, *t.shape[1:])).astype("float32") for n, t in enumerate(model.inputs)]
     feed = x[0] if len(x) == 1 else x
@@ -110,19 +110,10 @@ def test_random_graphs(tmp_path_factory: pytest.TempPathFactory, data: st.DataOb
     same_predictions(tmp_path_factory.mktemp("graph"), random_graph(data.draw))
 
 
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [
-        ("MobileNetV2", 32),
-        ("EfficientNetB0", 32),
-        ("ResNet50", 32),
-        ("DenseNet121", 32),
-        ("NASNetMobile", 32),
-        ("ConvNeXtTiny", 32),
-    ],
-)
-def test_applications(tmp_path: Path, name: str, size: int) -> None:
+@pytest.mark.parametrize("name", ["EfficientNetB0", "NASNetMobile"])
+def test_applications(tmp_path: Path, name: str) -> None:
+    """From file to file; `tests/applications` does more with all of them."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(1)
-    model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=7)
+    model = getattr(keras.applications, name)(weights=None, input_shape=(32, 32, 3), classes=7)
     same_predictions(tmp_path, model)

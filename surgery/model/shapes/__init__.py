@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from surgery.model.shapes import (
     activation,
+    applications,
     attention,
     categorical,
     convolution,
@@ -31,6 +32,7 @@ __all__ = ["FAMILIES", "Built", "Variable", "build", "known_classes", "rule_for"
 
 FAMILIES = (
     activation,
+    applications,
     attention,
     categorical,
     convolution,
