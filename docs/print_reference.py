@@ -16,7 +16,7 @@ from surgery.operations import Operation
 from surgery.operations.description import Description, described
 from surgery.recipe import data, evaluation, source, training
 from surgery.recipe.recipe import Outputs, Recipe
-from surgery.reporting.catalogue_text import catalogue
+from surgery.reporting.catalogue_text import catalogue, findings
 
 PRINTED = "<!-- Printed from the code by docs/print_reference.py: make docs. -->"
 
@@ -81,6 +81,9 @@ def errors_page() -> Iterator[str]:
     yield "# Errors\n"
     yield "The code stands in the first line of an error, `error[CODE]`; `surgery explain CODE` prints the same text.\n"
     yield from _table(("code", "exit status", "meaning"), map(_error, catalogue().items()))
+    yield "\n## What a scan can find\n"
+    yield "Codes of `surgery scan`, and of every command that reads a model file, in the text of `model-unsafe`.\n"
+    yield from _table(("code", "meaning"), ((f"`{code}`", meaning) for code, meaning in findings().items()))
 
 
 def _error(entry: tuple[str, type[SurgeryError]]) -> tuple[str, str, str]:

@@ -248,13 +248,14 @@ def read_model(path: str | Path, *, trust: Sequence[str] = ()) -> ModelSpec:
     return read_proved(Path(path), lenient=True, trust=tuple(trust))
 
 
-def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = ()) -> Diff:
+def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = (), restricted: bool = False) -> Diff:
     """What is different between two models: structure, config, trainability and weights, layer by layer.
 
     Args:
         old: A model file or folder; a recipe, for what it would make; or either in git, as `git:REVISION:PATH`.
         new: The same.
         trust: Modules outside Keras that a recipe may import.
+        restricted: Whether strangers wrote both: paths stay inside the workspace, nothing is downloaded or imported.
     """
     from surgery.model.changes import Side, compare
     from surgery.model.operand import open_operand
@@ -265,8 +266,16 @@ def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = ()) -> Diff
 
         if revision is not None:
             take_surroundings(path, revision)
-        return open_plan(plan(load_recipe(path), trust=trust))
+        recipe = load_recipe(path, restricted=restricted and revision is None)
+        return open_plan(plan(recipe.restricted() if restricted else recipe, trust=trust))
 
-    granted = tuple(trust)
+    granted = () if restricted else tuple(trust)
+    if restricted:
+        from surgery.model.revision import names_revision
+        from surgery.recipe.workspace import require_inside
+
+        for operand in (old, new):
+            if not names_revision(str(operand)):
+                require_inside(operand, Path.cwd())
     with open_operand(str(old), open_recipe, granted) as before, open_operand(str(new), open_recipe, granted) as after:
         return compare(before, after)

@@ -264,6 +264,14 @@ class UntrustedImport(SurgeryError):
     """The recipe needs code from outside Keras, and nobody has granted it. Trust never comes from the recipe."""
 
 
+class PathRefused(SurgeryError):
+    """A path that `--restricted` does not follow: absolute, outside the workspace, a symbolic link, a pipe or a device."""
+
+
+class FetchRefused(SurgeryError):
+    """The recipe's model would be downloaded or made by imported code, and `--restricted` does neither."""
+
+
 # The recipe against the model
 
 

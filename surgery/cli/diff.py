@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from surgery.cli.app import app
-from surgery.cli.options import Json, Markdown, Trust
+from surgery.cli.options import Json, Markdown, Restricted, Trust
 from surgery.cli.output import print_json
 from surgery.cli.project import trusted
 from surgery.errors import UsageError
@@ -26,6 +26,7 @@ def diff(
     markdown: Markdown = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with status 4 when they differ.")] = False,
     trust: Trust = None,
+    restricted: Restricted = False,
 ) -> None:
     """Compare two models layer by layer: structure, config, trainability, weights. Keras is not imported.
 
@@ -35,7 +36,7 @@ def diff(
 
     if json and markdown:
         raise UsageError("--json and --markdown exclude each other", expected="one of them", fix="leave one out")
-    found = api.diff(old, new, trust=trusted(Path.cwd() / "here", trust))
+    found = api.diff(old, new, trust=trusted(Path.cwd() / "here", trust), restricted=restricted)
     if json:
         print_json(found.to_json())
     elif markdown:

@@ -9,7 +9,7 @@ import typer
 
 from surgery.cli.app import app
 from surgery.cli.opened import opened
-from surgery.cli.options import Trust
+from surgery.cli.options import Restricted, Trust
 from surgery.cli.project import trusted
 from surgery.errors import SurgeryError, flatten, printable, raise_all
 
@@ -21,6 +21,7 @@ def lock(
         bool, typer.Option("--check", help="Write nothing; end with status 4 when something is not as it is locked.")
     ] = False,
     trust: Trust = None,
+    restricted: Restricted = False,
 ) -> None:
     """Write NAME.lock beside each recipe: digests of all that goes in. Commit it.
 
@@ -31,16 +32,16 @@ def lock(
     errors: list[SurgeryError] = []
     for recipe in recipes:
         try:
-            _lock(recipe, check, trust)
+            _lock(recipe, check, trust, restricted)
         except SurgeryError as error:
             errors += flatten(error)
     raise_all(errors)
 
 
-def _lock(recipe: Path, check: bool, trust: list[str] | None) -> None:
+def _lock(recipe: Path, check: bool, trust: list[str] | None, restricted: bool) -> None:
     from surgery import api
 
-    made = api.plan(opened(recipe, None), trust=trusted(recipe, trust))
+    made = api.plan(opened(recipe, None, restricted), trust=trusted(recipe, trust))
     if check:
         found = api.check_lock(made)
         print(f"{printable(str(found.path))}: {len(found.inputs)} facts hold")

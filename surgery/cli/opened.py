@@ -9,12 +9,16 @@ if TYPE_CHECKING:
     from surgery.recipe import Recipe
 
 
-def opened(path: Path, settings: list[str] | None) -> Recipe:
+def opened(path: Path, settings: list[str] | None, restricted: bool = False) -> Recipe:
     """Loads a recipe with the `--set` options, and says what is worth saying of it."""
     from surgery.cli.reported import warn
     from surgery.recipe import load_recipe, parse_overrides
 
-    recipe = load_recipe(path, parse_overrides(settings or []))
+    if restricted:
+        from surgery.recipe.workspace import require_inside
+
+        require_inside(path, Path.cwd())
+    recipe = load_recipe(path, parse_overrides(settings or []), restricted=restricted)
     for warning in recipe.warnings:
         warn(warning)
     return recipe

@@ -20,4 +20,11 @@ Trust = Annotated[
     list[str] | None,
     typer.Option("--trust", metavar="MODULE", help="Let the recipe import this Python module. Repeatable."),
 ]
+Restricted = Annotated[
+    bool,
+    typer.Option(
+        "--restricted",
+        help="For what strangers send: paths relative and inside the workspace, no links, nothing downloaded or imported.",
+    ),
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="MODEL", help="Where to write the model.")]

@@ -9,7 +9,7 @@ import typer
 
 from surgery.cli.app import app
 from surgery.cli.opened import opened
-from surgery.cli.options import Json, Markdown, RecipeFile, Set, Trust
+from surgery.cli.options import Json, Markdown, RecipeFile, Restricted, Set, Trust
 from surgery.cli.output import print_json
 from surgery.cli.project import trusted
 from surgery.errors import UsageError, printable
@@ -26,6 +26,7 @@ def plan(
     ] = None,
     set: Set = None,
     trust: Trust = None,
+    restricted: Restricted = False,
 ) -> None:
     """Show what a recipe would do to its model: steps, weights, parameters. Nothing is built.
 
@@ -38,7 +39,7 @@ def plan(
 
     if json and markdown:
         raise UsageError("--json and --markdown exclude each other", expected="one of them", fix="leave one out")
-    made = api.plan(opened(recipe, set), trust=trusted(recipe, trust))
+    made = api.plan(opened(recipe, set, restricted), trust=trusted(recipe, trust))
     if out is not None:
         api.save_plan(made, out, parse_overrides(set or []))
     if json:

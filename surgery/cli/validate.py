@@ -9,7 +9,7 @@ import typer
 
 from surgery.cli.app import app
 from surgery.cli.opened import opened
-from surgery.cli.options import Set
+from surgery.cli.options import Restricted, Set
 from surgery.cli.reported import current
 from surgery.errors import SurgeryError, flatten, printable, raise_all
 
@@ -18,6 +18,7 @@ from surgery.errors import SurgeryError, flatten, printable, raise_all
 def validate(
     recipes: Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="One or more recipes.")],
     set: Set = None,
+    restricted: Restricted = False,
 ) -> None:
     """Find every error of recipes, without looking into the model.
 
@@ -27,7 +28,7 @@ def validate(
     errors: list[SurgeryError] = []
     for path in recipes:
         try:
-            opened(path, set)
+            opened(path, set, restricted)
             if current().form == "text":
                 print(f"{printable(str(path))}: ok")
         except SurgeryError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from surgery.errors import ModelInvalid
+from surgery.errors import FetchRefused, ModelInvalid
 from surgery.model.prove import Ask
 from surgery.model.proved import read_proved
 from surgery.model.spec import ModelSpec
@@ -27,6 +27,12 @@ def open_source(
         ModelUnsafe: when the scan does not.
         FileMissing, ModelInvalid, ModelUnsupported: when it cannot be read.
     """
+    if recipe.is_restricted and _is_fetched(recipe):
+        raise FetchRefused(
+            "the model would be downloaded or made by imported code, and --restricted does neither",
+            expected="a model file, or an application with weights: null or weights: PATH",
+            fix="run it without --restricted where you trust the recipe",
+        )
     match recipe.model:
         case FileModel(path=path):
             file, described, is_made = recipe.resolve(path), path, False
@@ -38,6 +44,14 @@ def open_source(
             file, described, is_made = materialize(recipe), name, True
     spec = read_proved(file, ask, trust=None if is_made else trust)
     return Source(file, described, _with_origins(spec), is_made)
+
+
+def _is_fetched(recipe: Recipe) -> bool:
+    match recipe.model:
+        case ApplicationModel(weights=weights):
+            return weights == "imagenet"
+        case model:
+            return isinstance(model, PresetModel | FactoryModel)
 
 
 def _with_origins(model: ModelSpec, prefix: str = "") -> ModelSpec:

@@ -13,14 +13,17 @@ from pathlib import Path
 from surgery.errors import (
     DuplicateName,
     FileMissing,
+    FileUnreadable,
     InvalidValue,
     MissingKey,
     OutputRefused,
+    PathRefused,
     SurgeryError,
     UndeclaredImport,
 )
 from surgery.recipe.document import Document, Key
 from surgery.recipe.file import nearest_file
+from surgery.recipe.workspace import require_inside, workspace_of
 
 Keys = tuple[Key, ...]
 
@@ -28,10 +31,18 @@ _CUSTOM = re.compile(r"([A-Za-z_][\w.]*)>\w+")
 _FACTORY = re.compile(r"([A-Za-z_][\w.]*):\w+")
 
 
-def check(document: Document, path: Path) -> list[SurgeryError]:
-    """Everything that the checks find."""
+def check(document: Document, path: Path, *, restricted: bool = False) -> list[SurgeryError]:
+    """Everything that the checks find; with `restricted` every path that a stranger's recipe may not name too."""
     draft = _Draft(document, path.resolve().parent)
-    checks = (_names, _imports, _application, _files, _output, _validation, _metrics)
+    checks = (
+        _names,
+        _imports,
+        _application,
+        *([_restricted] if restricted else [_files]),
+        _output,
+        _validation,
+        _metrics,
+    )
     return [error for find in checks for error in find(draft)]
 
 
@@ -110,9 +121,37 @@ def _application(draft: _Draft) -> Iterator[SurgeryError]:
         yield InvalidValue(what, expected="weights: under model:", fix="move it one level up", location=place)
 
 
+def _restricted(draft: _Draft) -> Iterator[SurgeryError]:
+    refused = False
+    for keys in (*(keys for keys, _ in _inputs(draft)), *_checkpoints(draft), ("outputs", "model")):
+        written = draft.text(*keys)
+        if written is None:
+            continue
+        try:
+            require_inside(written, draft.folder)
+        except PathRefused as error:
+            refused = True
+            yield error.at(draft.document.location(*keys))
+    if not refused:
+        yield from _files(draft)
+
+
+def _checkpoints(draft: _Draft) -> Iterator[Keys]:
+    """The keys of the model files that operations read."""
+    for keys in draft.items("operations"):
+        yield from (key for key in ((*keys, "from"), *draft.items(*keys, "with")) if draft.text(*key))
+
+
 def _files(draft: _Draft) -> Iterator[SurgeryError]:
     for keys, noun in _inputs(draft):
         path = draft.folder / str(draft.text(*keys))
+        if path.exists() and not path.is_file() and not path.is_dir():
+            yield FileUnreadable(
+                f"{draft.text(*keys)} is a pipe, a socket or a device",
+                expected=f"a {noun}",
+                location=draft.document.location(*keys),
+            )
+            continue
         is_there = path.is_dir() if keys[-1] == "image_folder" else path.exists()
         if not is_there:
             yield FileMissing(
@@ -147,11 +186,6 @@ def _output(draft: _Draft) -> Iterator[SurgeryError]:
     if not target.is_relative_to(workspace):
         expected = f"a path inside {workspace}"
         yield OutputRefused("the output lies outside the workspace", expected=expected, location=place)
-
-
-def workspace_of(folder: Path) -> Path:
-    """The git top level around a folder, or else the folder."""
-    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
 
 
 def _validation(draft: _Draft) -> Iterator[SurgeryError]:

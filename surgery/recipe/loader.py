@@ -21,20 +21,22 @@ from surgery.recipe.reader import read_yaml
 from surgery.recipe.recipe import Recipe
 
 
-def load_recipe(path: str | Path, overrides: Mapping[str, Scalar] | None = None) -> Recipe:
+def load_recipe(path: str | Path, overrides: Mapping[str, Scalar] | None = None, *, restricted: bool = False) -> Recipe:
     """Reads a recipe and checks all that can be checked without the model and the data.
 
     Args:
         overrides: Values for the recipe's parameters, as `--set` gives them on the command line.
+        restricted: Whether a stranger wrote it: its paths must be relative, inside the workspace and no links, and nothing is
+            downloaded or imported for it.
 
     Raises:
         SurgeryError: with every error of the file, `Errors` when there are several.
     """
     file = Path(path)
-    return parse_recipe(file, read_bytes(file), overrides or {})
+    return parse_recipe(file, read_bytes(file), overrides or {}, restricted=restricted)
 
 
-def parse_recipe(path: Path, data: bytes, overrides: Mapping[str, Scalar]) -> Recipe:
+def parse_recipe(path: Path, data: bytes, overrides: Mapping[str, Scalar], *, restricted: bool = False) -> Recipe:
     """A recipe from the bytes of a file; its relative paths start from the folder of `path`."""
     document, problems = read_yaml(str(path), data)
     document, wrong, warnings = substitute(document, overrides)
@@ -46,10 +48,11 @@ def parse_recipe(path: Path, data: bytes, overrides: Mapping[str, Scalar]) -> Re
     else:
         recipe, invalid = _validated(path, document)
         problems += invalid
-        problems += check(document, path)
+        problems += check(document, path, restricted=restricted)
     raise_all(_in_order(problems))
     assert recipe is not None
-    return recipe.read_from(path, document, tuple(warnings))
+    recipe = recipe.read_from(path, document, tuple(warnings))
+    return recipe.restricted() if restricted else recipe
 
 
 def _validated(path: Path, document: Document) -> tuple[Recipe | None, list[SurgeryError]]:

@@ -16,6 +16,7 @@ from surgery.recipe.part import Part
 from surgery.recipe.source import ModelSource
 from surgery.recipe.training import Training
 from surgery.recipe.words import FileName, KerasFile, Module, ParameterName
+from surgery.recipe.workspace import require_inside
 
 
 class Outputs(Part):
@@ -64,6 +65,7 @@ class Recipe(Part):
     _path: Path = PrivateAttr(default=Path("recipe.yaml"))
     _document: Document | None = PrivateAttr(default=None)
     _warnings: tuple[SurgeryError, ...] = PrivateAttr(default=())
+    _is_restricted: bool = PrivateAttr(default=False)
 
     @property
     def path(self) -> Path:
@@ -80,13 +82,22 @@ class Recipe(Part):
         """What is worth saying and no error: a parameter that nothing uses."""
         return self._warnings
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether a stranger wrote it, so that its paths stay inside the workspace and nothing is downloaded or imported."""
+        return self._is_restricted
+
     def resolve(self, path: str) -> Path:
-        """A path of the recipe as an absolute one."""
-        return self.folder / path
+        """A path of the recipe as an absolute one.
+
+        Raises:
+            PathRefused: the recipe is restricted, and the path leads elsewhere.
+        """
+        return require_inside(path, self.folder) if self._is_restricted else self.folder / path
 
     def permitted(self, trust: Iterable[str]) -> tuple[str, ...]:
         """The modules that may be imported: granted by the user, and under the recipe's imports. Neither is enough alone."""
-        granted = tuple(trust)
+        granted = () if self._is_restricted else tuple(trust)
         both = {
             max(needed, given, key=len)
             for needed in self.imports
@@ -100,6 +111,12 @@ class Recipe(Part):
         if self._document is None:
             return Location(str(self._path))
         return self._document.location(*keys, mark=mark)
+
+    def restricted(self) -> Recipe:
+        """The same recipe as a stranger's."""
+        recipe = self.model_copy()
+        recipe._is_restricted = True
+        return recipe
 
     def read_from(self, path: Path, document: Document, warnings: tuple[SurgeryError, ...] = ()) -> Recipe:
         """The same recipe, which knows where it was read from."""

@@ -3,10 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Literal, cast
+
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
 
 from surgery.errors import printable
 from surgery.model.scan import Verdict
+
+DOCUMENT = ConfigDict(use_attribute_docstrings=True)
+
+Status = Literal["accepted", "refused", "could not check"]
+
+
+@with_config(DOCUMENT)
+class FindingRow(TypedDict):
+    """One reason against a file."""
+
+    code: str
+    """Explained by `surgery explain CODE`."""
+    status: Status
+    """Whether the reason refuses the file, or kept it from being checked."""
+    message: str
+    """What was found."""
+    member: str
+    """The part of the file: `config.json`; empty for the file as a whole."""
+    place: str
+    """The position in it: a JSON path, an HDF5 path, the name of a member."""
+
+
+@with_config(DOCUMENT)
+class FileRow(TypedDict):
+    """The verdict on one file."""
+
+    path: str
+    """The file as it was named."""
+    kind: str
+    """`zip`, `folder`, `hdf5`, or `unknown`."""
+    verdict: Status
+    """`could not check` is a refusal too."""
+    findings: list[FindingRow]
+    """Every reason against it."""
+
+
+@with_config(DOCUMENT)
+class ScanDocument(TypedDict):
+    """What `surgery scan --json` prints."""
+
+    format: Literal[1]
+    """The version of this document."""
+    accepted: bool
+    """Whether every file is accepted."""
+    files: list[FileRow]
+    """The files in the order of the command line."""
 
 
 def scan_text(verdicts: Iterable[Verdict]) -> str:
@@ -20,7 +69,8 @@ def scan_text(verdicts: Iterable[Verdict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def scan_document(verdicts: Iterable[Verdict]) -> dict[str, Any]:
+def scan_document(verdicts: Iterable[Verdict]) -> ScanDocument:
     """One JSON document for all files of a command."""
-    files = [verdict.as_json() for verdict in verdicts]
-    return {"format": 1, "accepted": all(file["verdict"] == "accepted" for file in files), "files": files}
+    found = list(verdicts)
+    files = cast(list[FileRow], [verdict.as_json() for verdict in found])
+    return {"format": 1, "accepted": all(verdict.is_accepted for verdict in found), "files": files}
