@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from surgery.errors import OutputRefused, PromiseBroken
 from surgery.execution.fill import LedgerValues
 from surgery.model.archive import Values, open_weights, read_model, write_archive
+from surgery.model.archive.staging import claimed
+from surgery.model.blocks import same_bits
 from surgery.model.config import to_config
 from surgery.model.prove import prove
 from surgery.model.spec import ModelSpec
 from surgery.planning import Plan
+from surgery.planning.history import history_of
 
-BLOCK = 1 << 20
-"""Elements that are compared at a time."""
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = ()) -> None:
@@ -27,10 +29,11 @@ def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = ()) -> None:
 
     Raises:
         OutputRefused: when the output would replace the source.
+        Busy: when another run is writing the same output.
         PromiseBroken: when the written file is not what was planned; nothing is put in place then.
     """
     refuse_input(plan, output)
-    with plan.library() as library:
+    with claimed(output), plan.library() as library:
         values = LedgerValues(plan.spec, library, plan.recipe.seed, trust)
         write_result(plan, plan.spec, values, output, trained=())
 
@@ -47,12 +50,12 @@ def write_result(plan: Plan, spec: ModelSpec, values: Values, output: Path, trai
             bit-identical to the source's.
     """
     refuse_input(plan, output)
-    output.parent.mkdir(parents=True, exist_ok=True)
     write_archive(
         output,
         spec,
         values,
         assets=_assets(plan, spec),
+        extra_members=history_of(plan, trained=bool(trained)),
         verify=partial(verify, plan=plan, spec=spec, trained=trained),
     )
 
@@ -79,7 +82,7 @@ def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) ->
         for layer_path, layer in spec.walk():
             for weight in layer.weights:
                 promised = None if layer_path in trained else library.values(weight)
-                if promised is not None and not is_bit_identical(new[layer_path, weight.key], promised):
+                if promised is not None and not _is_same(new[layer_path, weight.key], promised):
                     raise PromiseBroken(f"the {weight.name} of '{layer_path}' is not what the ledger says")
 
 
@@ -101,14 +104,5 @@ def refuse_input(plan: Plan, output: Path) -> None:
         )
 
 
-def is_bit_identical(
-    a: np.ndarray[tuple[int, ...], np.dtype[np.generic]], b: np.ndarray[tuple[int, ...], np.dtype[np.generic]]
-) -> bool:
-    """Whether two arrays hold the same bits, block by block; NaN equals NaN."""
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    flat_a, flat_b = a.reshape(-1), b.reshape(-1)
-    return all(
-        flat_a[start : start + BLOCK].tobytes() == flat_b[start : start + BLOCK].tobytes()
-        for start in range(0, flat_a.size, BLOCK)
-    )
+def _is_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return (one.shape, one.dtype) == (other.shape, other.dtype) and same_bits(one, other)

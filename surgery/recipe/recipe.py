@@ -73,6 +73,11 @@ class Recipe(Part):
         return self._path
 
     @property
+    def text(self) -> str:
+        """What stands in its file, as it was when it was read; line ends are those of Unix."""
+        return "" if self._document is None else "\n".join(self._document.lines)
+
+    @property
     def folder(self) -> Path:
         """The folder that its relative paths start from."""
         return self._path.resolve().parent

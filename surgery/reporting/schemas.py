@@ -21,7 +21,6 @@ from surgery.planning.history import HistoryDocument
 from surgery.planning.saved import SavedPlanDocument
 from surgery.recipe.schema_json import recipe_schema
 from surgery.reporting.errors_json import ErrorsDocument
-from surgery.reporting.errors_json import ErrorsDocument
 from surgery.reporting.scan_text import ScanDocument
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -44,7 +43,6 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "select": _of(SelectDocument, "surgery select"),
     "why": _of(WhyDocument, "surgery why"),
     "diff": _of(DiffDocument, "surgery diff"),
-    "errors": _of(ErrorsDocument, "surgery --output-format json"),
     "errors": _of(ErrorsDocument, "surgery --output-format json"),
 }
 
