@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from surgery.errors import PromiseBroken, ShapeMismatch
+from surgery.execution import lora
 from surgery.execution.custom import custom_objects
 from surgery.execution.fill import LedgerValues
 from surgery.execution.variables import fill_layer, keras_layers, stored_variables
@@ -65,6 +66,8 @@ def build_structure(spec: ModelSpec, seed: int, trust: Sequence[str] = ()) -> An
             fix="run: surgery plan, and look at the layer that Keras names",
         ) from error
     _set_model_flags(model, spec)
+    for _, layer in keras_layers(model, spec):
+        lora.hold_kernel(layer)
     _check_structure(model, spec)
     return model
 
@@ -88,12 +91,13 @@ def fill(model: Any, spec: ModelSpec, values: LedgerValues) -> None:
         PromiseBroken: when a variable of the model is not in the plan.
     """
     for path, layer in keras_layers(model, spec):
-        planned = {weight.key: weight.shape for weight in spec[path].weights}
+        planned = {weight.key: weight.shape for weight in spec[path].weights if weight.is_stored}
         built = {key: tuple(value.shape) for key, value in stored_variables(layer).items()}
         if planned != built:
             raise PromiseBroken(f"Keras built '{path}' with variables {built}; the plan has {planned}")
         if planned:
             fill_layer(layer, values.of_layer(path))
+        lora.start(layer, spec[path].config, values.seed_of(path))
 
 
 def _check_structure(model: Any, spec: ModelSpec) -> None:

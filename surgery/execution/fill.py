@@ -36,7 +36,11 @@ class LedgerValues:
 
     def of_layer(self, path: str) -> Mapping[str, Array]:
         """All variables of one layer, by key."""
-        return {weight.key: self[path, weight.key] for weight in self._layers[path][0].weights}
+        return {weight.key: self[path, weight.key] for weight in self._layers[path][0].weights if weight.is_stored}
+
+    def seed_of(self, path: str) -> int:
+        """The seed of a layer's fresh values."""
+        return layer_seed(self._seed, path)
 
     def _fresh_values(self, path: str) -> Mapping[str, Array]:
         if self._fresh[0] != path:

@@ -25,7 +25,7 @@ def fresh_values(
     keras.utils.set_random_seed(seed)
     built, _ = symbolic(layer, inputs, layer.calls[0], trust)
     values = {key: np.asarray(keras.ops.convert_to_numpy(value)) for key, value in stored_variables(built).items()}
-    missing = {weight.key for weight in layer.weights} - set(values)
+    missing = {weight.key for weight in layer.weights if weight.is_stored} - set(values)
     if missing:
         raise PromiseBroken(f"Keras builds '{layer.name}' without {sorted(missing)}, which the plan has")
     return values

@@ -157,6 +157,7 @@ def _weights(layer: LayerSpec, variables: tuple[Variable, ...]) -> tuple[WeightS
             trainable=variable.trainable,
             source=old[variable.key].source if variable.key in old else Fresh(variable.initializer),
             initializer=variable.initializer,
+            is_stored=variable.is_stored,
         )
         for variable in variables
     )

@@ -53,7 +53,8 @@ def proved(spec: ModelSpec, name: str, ask: Ask | None = None, *, lenient: bool 
     spec = prove(spec, ask, again=True, lenient=lenient)
     for path, layer in spec.walk():
         for weight in layer.weights:
-            _check(path, weight, name)
+            if weight.is_stored:
+                _check(path, weight, name)
     return spec
 
 

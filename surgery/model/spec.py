@@ -78,6 +78,8 @@ class WeightSpec:
     source: WeightSource
     initializer: str = "unknown"
     """The class of the layer's initializer for it, where a rule tells."""
+    is_stored: bool = True
+    """False for the two halves of a LoRA, which Keras adds to the kernel when it saves."""
 
     @property
     def size(self) -> int:

@@ -63,9 +63,10 @@ class _Search:
                 if inside.weights and not inside.inner:
                     self.take(f"{here}/{path}", f"{there}/{path}")
         else:
-            theirs = {weight.key: weight for weight in other.weights}
-            self.misfits += _misfits(here, there, layer.weights, theirs)
-            taken = [(weight.key, theirs[weight.key].source) for weight in layer.weights if weight.key in theirs]
+            theirs = {weight.key: weight for weight in other.weights if weight.is_stored}
+            ours = tuple(weight for weight in layer.weights if weight.is_stored)
+            self.misfits += _misfits(here, there, ours, theirs)
+            taken = [(weight.key, theirs[weight.key].source) for weight in ours if weight.key in theirs]
             self.found[here] = tuple((key, source) for key, source in taken if isinstance(source, Stored))
 
 

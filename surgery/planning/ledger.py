@@ -13,7 +13,8 @@ from surgery.planning.seeds import layer_seed
 def ledger(source: ModelSpec, result: ModelSpec, seed: int) -> tuple[LedgerLine, ...]:
     """The whole ledger, the result's variables in the order of its layers, then what is dropped."""
     lines = [
-        _line(path, index, weight, _text(weight.source, path, seed)) for path, _, index, weight in variables(result)
+        _line(path, index, weight, _text(weight.source, path, seed) + _remark(weight))
+        for path, _, index, weight in variables(result)
     ]
     used = {
         (stored.path, stored.key)
@@ -34,6 +35,10 @@ def variables(model: ModelSpec) -> Iterator[tuple[str, LayerSpec, int, WeightSpe
     for path, layer in model.walk():
         for index, weight in enumerate(layer.weights):
             yield path, layer, index, weight
+
+
+def _remark(weight: WeightSpec) -> str:
+    return "" if weight.is_stored else "; no file holds it, Keras adds it to the kernel when it saves"
 
 
 def _text(source: WeightSource, path: str, seed: int) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
+
+import keras
+
+from surgery.execution import lora
 
 Trainability = tuple[str, bool]
 """A layer's path, and whether training changes it. That of a nested model holds for all its layers."""
@@ -37,6 +41,15 @@ def set_trainable(model: Any, changes: Iterable[Trainability]) -> None:
     for path, layer in layers:
         if layer.trainable != flags[path]:
             layer.trainable = flags[path]
+        lora.hold_kernel(layer)
+
+
+def hold_scale(model: Any, adapted: Collection[str]) -> None:
+    """Keeps gamma and beta of some BatchNormalization layers out of training; those of all others train with their layer."""
+    for path, layer in walk(model):
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            for variable in layer._trainable_variables:
+                variable.trainable = path not in adapted
 
 
 def changing(model: Any) -> list[Any]:

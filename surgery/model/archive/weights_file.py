@@ -110,7 +110,7 @@ def _datasets(group: h5py.Group, path: str, layer: LayerSpec) -> list[Slot]:
     from h5py import h5d, h5p, h5s, h5t
 
     slots = []
-    for weight in () if layer.inner else layer.weights:
+    for weight in () if layer.inner else (weight for weight in layer.weights if weight.is_stored):
         inside, _, key = weight.key.rpartition("/")
         place = group.require_group(inside) if inside else group
         plan = h5p.create(h5p.DATASET_CREATE)

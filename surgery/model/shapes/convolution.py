@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from surgery.model.shapes.core import with_lora
 from surgery.model.shapes.rules import Built, Site, Variable, rule
 from surgery.model.shapes.windows import arranged, channels_of, need_spatial, sizes, slide
 from surgery.model.spec import Shape
 
 
 @rule("Conv1D", "Conv2D", "Conv3D")
-def convolution(site: Site) -> Built | None:
-    if site.get("lora_rank"):
-        return None
+def convolution(site: Site) -> Built:
     rank, spatial, _ = need_spatial(site)
     channels, groups, filters = channels_of(site), site.get("groups", 1), site.get("filters")
     if channels % groups:
         raise site.refused(f"{site.class_name}: {channels} channels cannot be divided into {groups} groups")
     window = sizes(site.get("kernel_size"), rank)
     kernel = site.variable(0, "kernel", (*window, channels // groups, filters))
-    return site.built(arranged(site, _slid(site, rank, spatial), filters), kernel, _bias(site, 1, filters))
+    made = with_lora(site, kernel)
+    return site.built(arranged(site, _slid(site, rank, spatial), filters), *made, _bias(site, 1, filters))
 
 
 @rule("DepthwiseConv1D", "DepthwiseConv2D")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from surgery.model.shapes.einsum import EinsumShapes, analyze
-from surgery.model.shapes.rules import Built, Site, rule
+from surgery.model.shapes.rules import Built, Site, Variable, rule
 from surgery.model.spec import TensorSpec
 
 
@@ -24,7 +26,7 @@ def dense(site: Site) -> Built | None:
     units = site.get("units")
     kernel = site.variable(0, "kernel", (features, units))
     bias = site.variable(1, "bias", (units,)) if site.layer.config.get("use_bias", True) else None
-    return site.built((*site.shape[:-1], units), kernel, bias)
+    return site.built((*site.shape[:-1], units), *with_lora(site, kernel), bias)
 
 
 @rule("EinsumDense")
@@ -34,7 +36,7 @@ def einsum_dense(site: Site) -> Built | None:
     shapes = einsum_shapes(site)
     kernel = site.variable(0, "kernel", shapes.kernel)
     bias = None if shapes.bias is None else site.variable(1, "bias", shapes.bias)
-    return site.built(shapes.output, kernel, bias)
+    return site.built(shapes.output, *with_lora(site, kernel), bias)
 
 
 def einsum_shapes(site: Site) -> EinsumShapes:
@@ -52,12 +54,12 @@ def embedding(site: Site) -> Built | None:
     if _is_rewritten(site):
         return None
     rows, columns = site.get("input_dim"), site.get("output_dim")
-    return site.built((*site.shape, columns), site.variable(0, "embeddings", (rows, columns)))
+    return site.built((*site.shape, columns), *with_lora(site, site.variable(0, "embeddings", (rows, columns))))
 
 
 @rule("ReversibleEmbedding")
 def reversible_embedding(site: Site) -> Built | None:
-    if _is_rewritten(site) or site.call.kwargs.get("reverse"):
+    if _is_rewritten(site) or site.get("lora_rank") or site.call.kwargs.get("reverse"):
         return None
     rows, columns = site.get("input_dim"), site.get("output_dim")
     back = None
@@ -72,7 +74,19 @@ def unchanged(site: Site) -> Built:
     return site.built(site.shape, dtype=dtype)
 
 
+def with_lora(site: Site, kernel: Variable) -> tuple[Variable, ...]:
+    """The kernel, and with LoRA its two halves beside it, in float32; then the kernel itself is not trained. Keras 3.15."""
+    rank = site.get("lora_rank")
+    if not rank:
+        return (kernel,)
+    first, second = (f"lora_{kernel.name}_{half}" for half in "ab")
+    return (
+        replace(kernel, trainable=False),
+        Variable(first, first, (*kernel.shape[:-1], rank), "float32", True, "HeUniform", is_stored=False),
+        Variable(second, second, (rank, kernel.shape[-1]), "float32", True, "Zeros", is_stored=False),
+    )
+
+
 def _is_rewritten(site: Site) -> bool:
-    """Whether LoRA or quantization gives the layer other variables than its class has."""
-    quantized = site.get("quantization_config") or site.policy.count("_from_")
-    return bool(site.get("lora_rank") or quantized)
+    """Whether quantization gives the layer other variables than its class has."""
+    return bool(site.get("quantization_config") or site.policy.count("_from_"))

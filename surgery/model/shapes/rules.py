@@ -13,7 +13,7 @@ from surgery.model.weights import shape_text
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable that a layer makes, in the order of Keras' `layer.variables`, and that a model file stores.
+    """One variable that a layer makes, in the order of Keras' `layer.variables`.
 
     `key` is where Keras 3.15 stores it below its layer; `initializer` the class name of what fills it.
     """
@@ -24,6 +24,7 @@ class Variable:
     dtype: str
     trainable: bool
     initializer: str
+    is_stored: bool = True
 
     def below(self, key: str, shape: tuple[int, ...] | None = None) -> Variable:
         """The same variable of a layer inside another."""
