@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from surgery.errors import NameTaken, PromiseBroken, WeightMismatch
 from surgery.model.draft import Draft
+from surgery.model.resample import resampled
 from surgery.model.spec import Config, LayerSpec, ModelSpec, TensorRef, WeightSpec, split_path
 from surgery.model.weights import Fresh, Overlap, Stored, WeightSource, shape_text
 
-Policy = Literal["keep", "overlap", "fresh"]
+Policy = Literal["keep", "overlap", "resample", "resample_grid", "fresh"]
 Prove = Callable[[ModelSpec], ModelSpec]
 """Fills in every shape and every variable of a model."""
 
@@ -111,7 +112,8 @@ class RenameLayer:
 class CarryWeights:
     """The weights of a layer come from those of another, which it replaces.
 
-    `keep` copies and refuses another shape; `overlap` copies the common corner; `fresh` copies nothing. Without a policy the
+    `keep` copies and refuses another shape; `overlap` copies the common corner; `resample` interpolates where only spatial
+    axes or positions differ, `resample_grid` where the positions are a square grid; `fresh` copies nothing. Without a policy the
     weights are kept where `same_class` and every shape agree, and are fresh otherwise.
     """
 
@@ -125,7 +127,7 @@ class CarryWeights:
         layer = parent.layers[name]
         policy = self.policy or self._default(layer)
         by_key = {weight.key: weight for weight in self.weights}
-        carried = tuple(_carry(self.path, new, by_key.get(new.key), policy) for new in layer.weights)
+        carried = tuple(_carry(self.path, layer, new, by_key.get(new.key), policy) for new in layer.weights)
         parent.put(name, replace(layer, weights=carried))
 
     def _default(self, layer: LayerSpec) -> Policy:
@@ -191,12 +193,14 @@ def _applied(model: ModelSpec, edits: Iterable[Edit]) -> ModelSpec:
     return draft.freeze()
 
 
-def _carry(path: str, new: WeightSpec, old: WeightSpec | None, policy: Policy) -> WeightSpec:
+def _carry(path: str, layer: LayerSpec, new: WeightSpec, old: WeightSpec | None, policy: Policy) -> WeightSpec:
     if policy == "fresh" or (old is None and policy == "overlap"):
         return replace(new, source=Fresh(new.initializer))
     if old is None or old.shape != new.shape:
         if policy == "overlap" and old is not None and isinstance(old.source, Stored):
             return replace(new, source=_overlap(new, old, old.source))
+        if old is not None and policy in ("resample", "resample_grid"):
+            return replace(new, source=resampled(layer, new, old, is_grid=policy == "resample_grid"))
         raise _cannot_keep(path, new, old)
     return replace(new, source=old.source)
 

@@ -22,7 +22,8 @@ ELSEWHERE = {"name": "op: rename", "trainable": "op: freeze or op: unfreeze"}
 class Reconfigure(Operation):
     """Change constructor arguments of layers; the class stays.
 
-    Weights are kept; an argument that changes the shape of one asks for `weights: overlap` or `weights: fresh`.
+    Weights are kept; an argument that changes the shape of one asks for `weights: overlap`, `weights: resample` or
+    `weights: fresh`.
 
     Example:
 
@@ -44,7 +45,8 @@ class Reconfigure(Operation):
     """Constructor arguments and their new values."""
 
     weights: Policy = "keep"
-    """What happens to the layers' weights: `keep` refuses a changed shape, `overlap` copies the common corner, `fresh`
+    """What happens to the layers' weights: `keep` refuses a changed shape, `overlap` copies the common corner,
+    `resample` interpolates over spatial axes or positions (`resample_grid` over a square grid of them), `fresh`
     initializes anew."""
 
     def edits(self, model: ModelSpec) -> Iterator[Edit]:

@@ -23,9 +23,10 @@ class Replace(Operation):
     """Put other layers in the place of a layer or a chain, rewired.
 
     `inherit: true` on a new layer starts from the old layer's config. A layer in the place of one of its class keeps the
-    name, unless it is given another. `weights` says what becomes of the old
-    weights: `keep` copies them and refuses another shape, `overlap` copies the common corner and initializes the rest,
-    `fresh` initializes everything. Left out, they are kept where the class and every shape agree, and are fresh otherwise. Of
+    name, unless it is given another. `weights` says what becomes of the old weights: `keep` copies them and refuses another
+    shape, `overlap` copies the common corner and initializes the rest, `resample` interpolates kernels over their spatial axes
+    and embeddings over their positions (`resample_grid` where the positions are a square grid, row by row), `fresh`
+    initializes everything. Left out, they are kept where the class and every shape agree, and are fresh otherwise. Of
     two chains the layers of one class give their weights to one another, in order.
 
     Example:
@@ -50,7 +51,7 @@ class Replace(Operation):
     """The new layers, in a chain."""
 
     weights: Policy | None = None
-    """What becomes of the old layers' weights: `keep`, `overlap` or `fresh`."""
+    """What becomes of the old layers' weights: `keep`, `overlap`, `resample`, `resample_grid` or `fresh`."""
 
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
         paths = self.targets(model)
@@ -60,10 +61,17 @@ class Replace(Operation):
         chain = self._new(inner, old)
         for layer in reversed(old):
             yield RemoveLayer(f"{inside}/{layer.name}" if inside else layer.name)
-        for index, end in enumerate(chain.ends):
-            for output in range(max(1, len(old[-1].calls[index].outputs))):
-                yield Redirect(inside, TensorRef(old[-1].name, index, output), replace(end, output=output))
-        for layer in chain.layers:
+        change = {
+            TensorRef(old[-1].name, index, output): replace(end, output=output)
+            for index, end in enumerate(chain.ends)
+            for output in range(max(1, len(old[-1].calls[index].outputs)))
+        }
+        for before, after in change.items():
+            yield Redirect(inside, before, after)
+        first, *others = chain.layers
+        # A shared layer may feed itself: then the new one does, too.
+        yield AddLayer(inside, replace(first, calls=tuple(call.map(change) for call in first.calls)))
+        for layer in others:
             yield AddLayer(inside, layer)
         for new, match in self._pairs(old, chain):
             path = f"{inside}/{new.name}" if inside else new.name
