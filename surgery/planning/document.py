@@ -79,6 +79,8 @@ class StageDocument(TypedDict):
     """The operations that it begins with."""
     trainable_parameters: int
     """How many numbers it trains."""
+    batch_normalization: str | None
+    """What the trainable BatchNormalization layers of the source model do, and how many they are."""
     rates: list[RateDocument]
     """The layers that learn slower or faster than the optimizer says, or have a weight decay of their own."""
 
@@ -150,7 +152,8 @@ def plan_document(plan: Plan) -> PlanDocument:
             {
                 "name": stage.name,
                 "steps": [_step(step) for step in stage.steps],
-                "trainable_parameters": stage.spec.trainable_parameters,
+                "trainable_parameters": stage.trainable_parameters,
+                "batch_normalization": stage.normalization,
                 "rates": [
                     {"path": path, "multiplier": rate.multiplier, "weight_decay": rate.weight_decay}
                     for path, rate in stage.rates.items()

@@ -11,8 +11,10 @@ from surgery.model.edits import Edit
 from surgery.model.library import Library
 from surgery.model.spec import ModelSpec
 from surgery.operations import Operation
+from surgery.planning.normalization import normalizations
 from surgery.planning.rates import Rate
 from surgery.recipe import Recipe
+from surgery.recipe.training import Stage
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,33 @@ class LedgerLine:
 class StagePlan:
     """What a training stage trains: the steps that it begins with, and the model with their flags."""
 
-    name: str
+    stage: Stage
+    """What the recipe says of it; a stage with `gradual` has become several."""
+    number: int
+    """The place of the recipe's stage, from 0."""
     steps: tuple[Step, ...]
     spec: ModelSpec
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """What the layers have that do not simply learn as the optimizer says, by path."""
+    adapted: tuple[str, ...] = ()
+    """The BatchNormalization layers whose statistics follow the data while their gamma and beta stay."""
+
+    @property
+    def name(self) -> str:
+        return self.stage.name
+
+    @property
+    def trainable_parameters(self) -> int:
+        """How many numbers it trains."""
+        resting = sum(w.size for path in self.adapted for w in self.spec[path].weights if w.trainable)
+        return self.spec.trainable_parameters - resting
+
+    @property
+    def normalization(self) -> str | None:
+        """What the trainable BatchNormalization layers of the source model do; None where there are none."""
+        layers = len(normalizations(self.spec))
+        mode = self.stage.batch_normalization or "train"
+        return f"{mode} ({layers} layers)" if layers else None
 
     @property
     def trainable(self) -> Mapping[str, bool]:

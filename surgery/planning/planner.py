@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from os.path import relpath
@@ -15,7 +16,9 @@ from surgery.model.prove import prove
 from surgery.model.shapes import Built
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
 from surgery.operations import Operation, Phase
+from surgery.planning.gradual import Field, Part, parts
 from surgery.planning.ledger import ledger
+from surgery.planning.normalization import adapted, as_asked
 from surgery.planning.plan import Plan, Source, StagePlan
 from surgery.planning.rates import Rate, rates
 from surgery.planning.simulate import Simulation
@@ -62,17 +65,17 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
 def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide | None) -> Plan:
     errors: list[SurgeryError] = []
     operations = tuple(operation.bound(library) for operation in recipe.operations)
-    main = _simulated(recipe, source.spec, operations, ("operations",), keras)
+    fields = [("operations", number) for number in range(len(operations))]
+    main = _simulated(recipe, source.spec, operations, fields, keras)
     errors += main.errors
     stages: list[StagePlan] = []
     model = main.model
-    for number, stage in enumerate(recipe.training.stages if recipe.training else ()):
-        field = ("training", "stages", number, "operations")
-        errors += _not_for_stages(recipe, stage.operations, field)
-        run = _simulated(recipe, model, stage.operations, field, keras)
+    for part in parts(recipe):
+        errors += _not_for_stages(recipe, part.operations, part.fields)
+        run = _simulated(recipe, model, part.operations, part.fields, keras)
         errors += run.errors
         model = run.model
-        stages.append(StagePlan(stage.name, tuple(run.steps), model, _rates(recipe, number, model, errors)))
+        stages.append(_stage(recipe, part, run, errors))
     raise_all([_with_file(error, source) for error in errors])
     return Plan(
         recipe=recipe,
@@ -86,42 +89,42 @@ def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide 
     )
 
 
-def _rates(recipe: Recipe, number: int, model: ModelSpec, errors: list[SurgeryError]) -> dict[str, Rate]:
-    if recipe.training is None or errors:  # a model that operations in error left behind says nothing
-        return {}
-    try:
-        return rates(recipe.training.stages[number], model)
-    except SurgeryError as error:
-        errors += [one.at(recipe.location("training", "stages", number, *one.field)) for one in flatten(error)]
-        return {}
+def _stage(recipe: Recipe, part: Part, run: Simulation, errors: list[SurgeryError]) -> StagePlan:
+    spec = as_asked(part.stage, run.model)
+    found: dict[str, Rate] = {}
+    if not errors:  # a model that operations in error left behind says nothing
+        try:
+            found = rates(part.stage, spec, may_wait=not part.is_last)
+        except SurgeryError as error:
+            place = ("training", "stages", part.number)
+            errors += [one.at(recipe.location(*place, *one.field)) for one in flatten(error)]
+    return StagePlan(part.stage, part.number, tuple(run.steps), spec, found, adapted(part.stage, spec))
 
 
 def _simulated(
     recipe: Recipe,
     model: ModelSpec,
     operations: tuple[Operation, ...],
-    field: tuple[str | int, ...],
+    fields: Sequence[Field],
     keras: KerasSide | None,
 ) -> Simulation:
     def locate(number: int, *keys: str | int, mark: Mark = "value") -> Location:
-        return recipe.location(*field, number, *keys, mark=mark)
+        return recipe.location(*fields[number], *keys, mark=mark)
 
     simulation = Simulation(model, operations, locate, partial(prove, ask=keras.ask if keras else None))
     simulation.run()
     return simulation
 
 
-def _not_for_stages(
-    recipe: Recipe, operations: tuple[Operation, ...], field: tuple[str | int, ...]
-) -> list[SurgeryError]:
+def _not_for_stages(recipe: Recipe, operations: tuple[Operation, ...], fields: Sequence[Field]) -> list[SurgeryError]:
     return [
         GraphUnsupported(
             f"{operation.op}: a stage sets what is trained; it does not change the network",
             expected="freeze or unfreeze",
             fix="move it to the recipe's own 'operations'",
-            location=recipe.location(*field, number, "op"),
+            location=recipe.location(*place, "op"),
         )
-        for number, operation in enumerate(operations)
+        for place, operation in zip(fields, operations, strict=True)
         if operation.phase is not Phase.TRAINABILITY
     ]
 

@@ -22,12 +22,13 @@ class Rate:
     """Instead of the optimizer's weight decay."""
 
 
-def rates(stage: Stage, model: ModelSpec) -> dict[str, Rate]:
+def rates(stage: Stage, model: ModelSpec, *, may_wait: bool = False) -> dict[str, Rate]:
     """The layers that do not simply learn as the optimizer says, by path.
 
     Args:
         stage: The stage.
         model: The model with the flags of the stage.
+        may_wait: Whether selectors may match layers that train in a later stage only.
 
     Raises:
         SurgeryError: A selector matches nothing that trains; its `field` are keys of the stage.
@@ -36,11 +37,13 @@ def rates(stage: Stage, model: ModelSpec) -> dict[str, Rate]:
     multipliers, decays = _by_depth(stage, model, trained), dict[str, float]()
     chosen = dict[str, float]()
     for number, part in enumerate(stage.learning_rates):
-        chosen |= dict.fromkeys(_chosen(model, part.layers, trained, ("learning_rates", number)), part.multiplier)
+        chosen |= dict.fromkeys(
+            _chosen(model, part.layers, trained, ("learning_rates", number), may_wait), part.multiplier
+        )
     for path, multiplier in chosen.items():
         multipliers[path] = multipliers.get(path, 1.0) * multiplier
     for number, decay in enumerate(stage.weight_decay):
-        decays |= dict.fromkeys(_chosen(model, decay.layers, trained, ("weight_decay", number)), decay.rate)
+        decays |= dict.fromkeys(_chosen(model, decay.layers, trained, ("weight_decay", number), may_wait), decay.rate)
     found = {path: Rate(multipliers.get(path, 1.0), decays.get(path)) for path, _ in model.walk()}
     return {path: rate for path, rate in found.items() if rate != Rate()}
 
@@ -63,7 +66,9 @@ def _by_depth(stage: Stage, model: ModelSpec, trained: set[str]) -> dict[str, fl
     return {path: stage.layer_decay ** depth[path] for path in trained}
 
 
-def _chosen(model: ModelSpec, layers: Node, trained: set[str], field: tuple[str | int, ...]) -> list[str]:
+def _chosen(
+    model: ModelSpec, layers: Node, trained: set[str], field: tuple[str | int, ...], may_wait: bool
+) -> list[str]:
     """The trained layers among those that a selector matches; a nested model stands for all its layers."""
     try:
         matched = set(select(model, layers))
@@ -71,7 +76,7 @@ def _chosen(model: ModelSpec, layers: Node, trained: set[str], field: tuple[str 
         error.field = (*field, "layers", *error.field)
         raise
     found = [path for path in trained if any(path == one or path.startswith(f"{one}/") for one in matched)]
-    if not found:
+    if not found and not may_wait:
         raise NothingToDo(
             "none of these layers trains in this stage",
             expected="layers with weights that the stage trains",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from surgery.model.keras_object import CallbackObject, LossObject, MetricObject, OptimizerObject
+from surgery.model.keras_object import CallbackObject, LayerObject, LossObject, MetricObject, OptimizerObject
 from surgery.model.select import Selector
 from surgery.recipe.data import DataSource
 from surgery.recipe.operation import AnyOperation
@@ -29,8 +29,14 @@ class TrainingData(Part):
     batch_size: int = Field(default=32, ge=1)
     """Samples in a step. Default 32, as in Keras. A factory makes its own batches."""
 
+    augmentation: tuple[LayerObject, ...] = ()
+    """Layers that vary the inputs of each training batch, and of no other: `[{RandomFlip: {mode: horizontal}}]`."""
+
     shuffle: bool = True
     """Another order in every epoch, made from the seed and the epoch. Default true. A factory shuffles itself."""
+
+
+Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
 class LearningRate(Part):
@@ -82,6 +88,13 @@ class Stage(Part):
     operations: tuple[AnyOperation, ...] = ()
     """What changes before this stage trains: mostly `freeze` and `unfreeze`."""
 
+    gradual: tuple[Selector, ...] = ()
+    """Groups of layers to unfreeze one after the other, the top one first: for each a stage of so many `epochs`."""
+
+    batch_normalization: Literal["inference", "train", "adapt"] | None = None
+    """What unfrozen BatchNormalization layers of the source model do. `train`: normalize by the batch and learn, as Keras
+    does (default); `inference`: stay as they are; `adapt`: take up the new data's statistics, gamma and beta stay."""
+
     epochs: int = Field(ge=1)
     """How often the training goes through the samples."""
 
@@ -102,6 +115,9 @@ class Stage(Part):
 
     loss: LossObject
     """The loss: `sparse_categorical_crossentropy`, or with arguments `{Huber: {delta: 2.0}}`."""
+
+    class_weight: Literal["balanced"] | Annotated[tuple[Weight, ...], Field(min_length=2)] | None = None
+    """How much an example of each class counts in the loss: `[1.0, 5.0]`; `balanced`: the rarer, the more."""
 
     metrics: tuple[MetricObject, ...] = ()
     """What is measured on the way: `[accuracy]`."""

@@ -27,8 +27,11 @@ def plan_markdown(plan: Plan) -> str:
         ]
         parts.append(folded(f"{len(others)} variables", markdown_table(("layer", "variable", "shape", "source"), rows)))
     if plan.stages:
-        stages = [(escape(s.name), _names(s.steps), count(s.spec.trainable_parameters)) for s in plan.stages]
-        parts.append(markdown_table(("stage", "begins with", "trains parameters"), stages))
+        stages = [
+            (escape(s.name), _names(s.steps), count(s.trainable_parameters), escape(s.normalization or "-"))
+            for s in plan.stages
+        ]
+        parts.append(markdown_table(("stage", "begins with", "trains parameters", "batch normalization"), stages))
     paces = [
         (escape(s.name), rate_text(r), escape(", ".join(p))) for s in plan.stages for r, p in rate_groups(s).items()
     ]

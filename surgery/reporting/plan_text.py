@@ -69,10 +69,12 @@ def _totals(plan: Plan) -> list[str]:
 def _stages(plan: Plan) -> list[str]:
     lines: list[str] = []
     for stage in plan.stages:
-        number = count(stage.spec.trainable_parameters)
+        number = count(stage.trainable_parameters)
         lines += ["", f"Stage {printable(stage.name)}: trains {number} parameters"]
         for step in stage.steps:
             lines.append(f"  {step.op} (line {step.line}): {_names(step.layers)}")
+        if stage.normalization:
+            lines.append(f"  batch normalization: {stage.normalization}")
         lines += table(_rates(stage), indent="  ")
     return lines
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from surgery.errors import DataInvalid, SurgeryError, raise_all
 from surgery.recipe.training import Stage, Training
+from surgery.training.augmentation import check_augmentation
 from surgery.training.check import DataFacts, check_batch_size, check_data, check_stage, facts_of
+from surgery.training.class_weight import weighted
 from surgery.training.data import open_data, split
 from surgery.training.examples import Examples, Stream
 from surgery.training.objects import snake_case
@@ -52,7 +54,7 @@ def open_datasets(training: Training, model: Any, folder: Path, trust: Sequence[
     elif data.validation_split is not None:
         train, validation = _split(train, data.validation_split, seed)
     opened = Datasets(train, validation)
-    raise_all(_errors(training, opened, model))
+    raise_all(_errors(training, opened, model) + _unfit(training, opened.train, trust))
     return opened
 
 
@@ -83,6 +85,32 @@ def _errors(training: Training, opened: Datasets, model: Any) -> list[SurgeryErr
     if not isinstance(opened.train, Stream) and "batch_size" in training.data.model_fields_set:
         errors += check_batch_size(training.data.batch_size, len(opened.train), FIELD)
     return errors
+
+
+def _unfit(training: Training, train: Examples | Stream, trust: Sequence[str]) -> list[SurgeryError]:
+    """What asks for examples by index or for classes, and does not find them."""
+    errors: list[SurgeryError] = []
+    asked: dict[Field, bool] = {(*FIELD, "augmentation"): bool(training.data.augmentation)}
+    for number, stage in enumerate(training.stages):
+        place: Field = ("training", "stages", number)
+        asked[(*place, "class_weight")] = stage.class_weight is not None
+        if not isinstance(train, Stream):
+            try:
+                weighted(train, stage, place)
+            except SurgeryError as error:
+                errors.append(error)
+    if not isinstance(train, Stream):
+        return errors + check_augmentation(training.data.augmentation, train, trust)
+    return [
+        DataInvalid(
+            f"{field[-1]}, and a factory makes its own batches",
+            expected="batches that the factory has prepared so",
+            fix="leave it out here, and do it in the factory",
+            field=field,
+        )
+        for field, is_asked in asked.items()
+        if is_asked
+    ]
 
 
 def _loss_name(stage: Stage) -> str | None:

@@ -20,6 +20,7 @@ MODULES = {
     "losses": keras.losses,
     "metrics": keras.metrics,
     "callbacks": keras.callbacks,
+    "layers": keras.layers,
 }
 
 PATH_ARGUMENTS = {

@@ -34,6 +34,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         examples: What to draw from.
         batch_size: Examples in a batch; the last one of an epoch may be smaller.
         order: The order of an epoch; left out, the examples come as they are stored.
+        augment: Varies the inputs of a batch of an epoch.
     """
 
     def __init__(
@@ -41,15 +42,19 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         examples: Examples,
         batch_size: int,
         order: Callable[[int], Indices] | None = None,
+        augment: Callable[[int, int, Any], Any] | None = None,
     ) -> None:
         super().__init__(workers=0, use_multiprocessing=False)
         self.examples = examples
         self.batch_size = batch_size
         self._order = order
+        self._augment = augment
+        self._epoch = 0
         self._indices = np.arange(len(examples))
 
     def start(self, epoch: int) -> None:
         """Takes the order of an epoch, counted from 0. Called before the epoch draws its first batch."""
+        self._epoch = epoch
         if self._order is not None:
             self._indices = self._order(epoch)
 
@@ -62,7 +67,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         first = index * self.batch_size
-        return self.examples.take(self._indices[first : first + self.batch_size])
+        x, *rest = self.examples.take(self._indices[first : first + self.batch_size])
+        return (x if self._augment is None else self._augment(self._epoch, index, x), *rest)
 
 
 def in_stored_order(data: Examples | Stream | None, batch_size: int) -> Any:

@@ -18,6 +18,7 @@ from surgery.recipe.training import Training
 from surgery.training.account import Account
 from surgery.training.datasets import Datasets, open_datasets
 from surgery.training.devices import on, precision, resolve
+from surgery.training.augmentation import Augmentation
 from surgery.training.evaluation import (
     Comparison,
     Measurement,
@@ -130,14 +131,16 @@ def _datasets(job: Job, model: Any) -> Datasets | None:
     recipe = job.recipe
     if recipe.training is None:
         return None
-    works = _works(job, recipe.training)
+    works = _works(job)
     raise_all([error for work in works for error in check_objects(work, job.trust)])
     return open_datasets(recipe.training, model, recipe.folder, job.trust, recipe.seed)
 
 
-def _works(job: Job, training: Training) -> list[StageWork]:
-    pairs = enumerate(zip(training.stages, job.plan.stages, strict=True))
-    return [StageWork(stage, planned.trainable, number, planned.rates) for number, (stage, planned) in pairs]
+def _works(job: Job) -> list[StageWork]:
+    return [
+        StageWork(planned.stage, planned.trainable, planned.number, planned.rates, planned.adapted)
+        for planned in job.plan.stages
+    ]
 
 
 def _setup(job: Job, datasets: Datasets | None) -> Setup:
@@ -180,8 +183,9 @@ def _train(job: Job, training: Training, model: Any, datasets: Datasets, folder:
         job.progress,
     )
     with precision(model, training.precision):
-        return train(model, _works(job, training), setting)
+        return train(model, _works(job), setting)
 
+        Augmentation(layers, job.recipe.seed, job.trust) if (layers := training.data.augmentation) else None,
 
 def _after(job: Job, model: Any, setup: Setup, before: Sequence[Measurement]) -> list[Comparison]:
     found: list[Comparison] = []

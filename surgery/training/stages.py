@@ -17,9 +17,11 @@ from surgery.errors import InvalidValue, RunFailed, SurgeryError
 from surgery.planning.rates import Rate
 from surgery.recipe.training import Stage
 from surgery.training.examples import Examples, Indices, Stream
+from surgery.training.augmentation import Augmentation
+from surgery.training.class_weight import weighted
 from surgery.training.guards import FiniteGuard, known_failure
 from surgery.training.history import EpochRecord, History, StageRecord
-from surgery.training.layers import set_trainable
+from surgery.training.layers import hold_scale, set_trainable
 from surgery.training.objects import live, live_callback
 from surgery.training.order import Batches, in_stored_order, permutation
 from surgery.training.place import Field
@@ -41,6 +43,8 @@ class StageWork:
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """What the layers have that do not simply learn as the optimizer says."""
 
+    adapted: Sequence[str] = ()
+    """The BatchNormalization layers whose statistics follow the data while their gamma and beta stay."""
     @property
     def field(self) -> Field:
         return ("training", "stages", self.number)
@@ -61,6 +65,7 @@ class Setting:
         trust: The modules whose code may be imported.
         progress: Where it says how far it is.
     """
+        augmentation: Varies the inputs of training batches.
 
     train: Examples | Stream
     validation: Examples | Stream | None
@@ -72,6 +77,7 @@ class Setting:
     trust: Sequence[str] = ()
     progress: Progress | None = None
 
+    augmentation: Augmentation | None = None
 
 @dataclass(frozen=True)
 class Outcome:
@@ -89,6 +95,7 @@ def train(model: Any, stages: Sequence[StageWork], setting: Setting) -> Outcome:
         for work in stages:
             set_trainable(model, work.trainable.items())
             reseed_layers(model, setting.seed, work.stage.name)
+            hold_scale(model, work.adapted)
             began = time.perf_counter()
             records, failure = _fit(model, work, setting, progress)
             done.append(_record(model, work.stage, records, time.perf_counter() - began))
@@ -191,9 +198,10 @@ def _training_batches(work: StageWork, setting: Setting) -> tuple[Any, int | Non
     """What `fit` takes, the steps of an epoch where they are known, and the callback that orders them."""
     if isinstance(setting.train, Stream):
         return setting.train.source, None, []
-    length = len(setting.train)
-    order = partial(_order, setting.seed, work.stage.name, length) if setting.shuffle else None
-    batches = Batches(setting.train, setting.batch_size, order)
+    examples, name = weighted(setting.train, work.stage, work.field), work.stage.name
+    order = partial(_order, setting.seed, name, len(examples)) if setting.shuffle else None
+    augment = None if setting.augmentation is None else partial(setting.augmentation, name)
+    batches = Batches(examples, setting.batch_size, order, augment)
     return batches, batches.num_batches, [EpochOrder(batches)]
 
 
