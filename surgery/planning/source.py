@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from surgery.errors import FetchRefused, ModelInvalid
+from surgery.errors import DigestMismatch, FetchRefused, ModelInvalid
 from surgery.model.prove import Ask
 from surgery.model.proved import read_proved
 from surgery.model.spec import ModelSpec
+from surgery.planning.facts import path_digest
 from surgery.planning.plan import Source
 from surgery.recipe import Recipe
 from surgery.recipe.source import ApplicationModel, FactoryModel, FileModel, PresetModel
@@ -25,6 +26,7 @@ def open_source(
 
     Raises:
         ModelUnsafe: when the scan does not.
+        DigestMismatch: when the recipe pins another file.
         FileMissing, ModelInvalid, ModelUnsupported: when it cannot be read.
     """
     if recipe.is_restricted and _is_fetched(recipe):
@@ -33,6 +35,7 @@ def open_source(
             expected="a model file, or an application with weights: null or weights: PATH",
             fix="run it without --restricted where you trust the recipe",
         )
+    _check_pin(recipe)
     match recipe.model:
         case FileModel(path=path):
             file, described, is_made = recipe.resolve(path), path, False
@@ -44,6 +47,20 @@ def open_source(
             file, described, is_made = materialize(recipe), name, True
     spec = read_proved(file, ask, trust=None if is_made else trust)
     return Source(file, described, _with_origins(spec), is_made)
+
+
+def _check_pin(recipe: Recipe) -> None:
+    """Compares the file with the `sha256` that the recipe pins it by; of a folder it is the digest that a lock has."""
+    match recipe.model:
+        case FileModel(path=path, sha256=str(pinned)) | ApplicationModel(weights=str(path), sha256=str(pinned)):
+            found = path_digest(recipe.resolve(path))
+            if found != pinned:
+                raise DigestMismatch(
+                    f"'{path}' is not the file that the recipe pins",
+                    expected=f"sha256 {pinned}",
+                    fix=f"put that file back; or, if the new one is meant: sha256: {found}",
+                    location=recipe.location("model", "sha256"),
+                )
 
 
 def _is_fetched(recipe: Recipe) -> bool:
