@@ -96,12 +96,20 @@ def commands_page() -> Iterator[str]:
 
     register()
     yield "# Commands\n"
-    command = typer.main.get_command(app)
-    for name, entry in sorted(command.commands.items()):  # type: ignore[attr-defined]
-        yield f"\n## surgery {name}\n\n{entry.help}\n"
-        rows = [(_option(parameter), parameter.help or "") for parameter in entry.params]
+    for name, entry in _commands(typer.main.get_command(app), "surgery"):
+        yield f"\n## {name}\n\n{entry.help}\n"  # type: ignore[attr-defined]
+        rows = [(_option(parameter), parameter.help or "") for parameter in entry.params]  # type: ignore[attr-defined]
         if rows:
             yield from _table(("argument", "meaning"), rows)
+
+
+def _commands(group: object, prefix: str) -> Iterator[tuple[str, object]]:
+    """Every command that help shows; of a group its commands."""
+    for name, entry in sorted(group.commands.items()):  # type: ignore[attr-defined]
+        if hasattr(entry, "commands"):
+            yield from _commands(entry, f"{prefix} {name}")
+        elif not entry.hidden:
+            yield f"{prefix} {name}", entry
 
 
 def _option(parameter: object) -> str:
