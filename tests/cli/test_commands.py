@@ -132,3 +132,10 @@ def test_help_shows_an_example_for_every_command(capsys: pytest.CaptureFixture[s
     for command in app.registered_commands:
         assert command.callback is not None
         assert "Example: `surgery " in (command.callback.__doc__ or ""), command.callback.__name__
+
+
+def test_version_names_what_matters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("python ")
+    assert "keras " in text
