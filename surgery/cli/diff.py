@@ -24,6 +24,9 @@ def diff(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The same.")],
     json: Json = False,
     markdown: Markdown = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write one HTML file with both graphs, too.")
+    ] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with status 4 when they differ.")] = False,
     trust: Trust = None,
     restricted: Restricted = False,
@@ -37,6 +40,11 @@ def diff(
     if json and markdown:
         raise UsageError("--json and --markdown exclude each other", expected="one of them", fix="leave one out")
     found = api.diff(old, new, trust=trusted(Path.cwd() / "here", trust), restricted=restricted)
+    if html is not None:
+        from surgery.recipe.file import replace_file
+        from surgery.reporting.diff_html import diff_html
+
+        replace_file(html, diff_html(found, f"{old} -> {new}").encode())
     if json:
         print_json(found.to_json())
     elif markdown:

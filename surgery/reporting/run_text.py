@@ -54,5 +54,5 @@ def _allowed(one: Mapping[str, Any]) -> str:
 
 def _written(document: Document) -> list[str]:
     outputs = document["outputs"]
-    rows = [(name, printable(outputs[name])) for name in ("model", "report", "run") if outputs.get(name)]
+    rows = [(name, printable(outputs[name])) for name in ("model", "report", "html", "run") if outputs.get(name)]
     return ["Written", *table(rows, indent="  ")]

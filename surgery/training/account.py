@@ -14,6 +14,7 @@ from surgery.model.fingerprint import file_digest
 from surgery.planning import Plan
 from surgery.recipe import Recipe
 from surgery.reporting.run_curves import curves_svg
+from surgery.reporting.run_html import run_html
 from surgery.reporting.run_report import run_report
 from surgery.training.check import DataFacts
 from surgery.training.evaluation import Comparison
@@ -55,7 +56,7 @@ class Account:
             self._timings[name] = self._timings.get(name, 0.0) + time.perf_counter() - began
 
     def leave(self, folder: Path, status: str, model: Path | None, failure: str | None = None) -> dict[str, Any]:
-        """Writes curves, report and, as the last, `run.json` into the folder of the run.
+        """Writes curves, reports and, as the last, `run.json` into the folder of the run.
 
         Args:
             folder: The folder of the run.
@@ -71,6 +72,7 @@ class Account:
         if image is not None:
             write_whole(folder / "curves.svg", image)
         write_whole(folder / "report.md", run_report(document, None if image is None else "curves.svg"))
+        write_whole(folder / "report.html", run_html(document, self._plan))
         write_whole(folder / "run.json", json_text(document))
         return document
 
@@ -97,6 +99,7 @@ class Account:
             "outputs": {
                 "model": None if model is None else shown(model),
                 "report": shown(folder / "report.md"),
+                "html": shown(folder / "report.html"),
                 "run": shown(folder / "run.json"),
             },
         }
