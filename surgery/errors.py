@@ -375,6 +375,18 @@ class RunFailed(SurgeryError):
     exit_status = 5
 
 
+class Interrupted(RunFailed):
+    """Ctrl-C (SIGINT). The run finished its step and kept its last good weights; a second one leaves at once."""
+
+    exit_status = 130
+
+
+class Terminated(RunFailed):
+    """SIGTERM. The run finished its step and kept its last good weights; a second one leaves at once."""
+
+    exit_status = 143
+
+
 class Busy(SurgeryError):
     """Another run is writing the same output."""
 

@@ -16,6 +16,7 @@ from surgery import cli
 from surgery.cli.app import app
 from surgery.cli.reported import add_option, begin, finish
 from surgery.errors import Errors, SurgeryError, UsageError, render
+from surgery.execution.stopping import Stopped, obey_signals, of_the_machine
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
 PARTS = {"app", "main", "opened", "options", "output", "project", "reported", "__main__"}
@@ -24,6 +25,7 @@ PARTS = {"app", "main", "opened", "options", "output", "project", "reported", "_
 
 def main() -> None:
     """Runs one command and exits."""
+    obey_signals()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -32,7 +34,7 @@ def run(arguments: list[str]) -> int:
 
     Returns:
         The exit status: 0 done, 1 the user's error, 2 usage, 3 our bug, 4 a difference or a failed gate, 5 the run
-        failed, 6 busy, 130 interrupted.
+        failed, 6 busy, 130 interrupted, 143 terminated.
     """
     begin()
     try:
@@ -51,11 +53,17 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Stopped as stop:
+        print("interrupted" if stop.status == INTERRUPTED else "terminated", file=sys.stderr)
+        return stop.status
     except BrokenPipeError:
         # Whoever reads our output has had enough; nothing is left to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - whatever else it is, it is our bug
+        if (failure := of_the_machine(error)) is not None:
+            finish(failure)
+            return failure.exit_status
         print(_bug(error, arguments), file=sys.stderr)
         return BUG
 

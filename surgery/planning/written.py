@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
 from surgery.errors import OutputRefused, RunFailed
+from surgery.model.archive.staging import staged_text
 
 
 def write_text(path: Path, text: str, *, reads: Iterable[Path] = ()) -> None:
@@ -25,16 +25,13 @@ def write_text(path: Path, text: str, *, reads: Iterable[Path] = ()) -> None:
     for read in reads:
         if path.exists() and read.exists() and path.samefile(read):
             raise OutputRefused(f"'{path}' would replace what is read", fix="name another file")
-    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with staged_text(path) as staged:
             with staged.open("w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
             staged.replace(path)
-        finally:
-            staged.unlink(missing_ok=True)
     except OSError as error:
         raise RunFailed(f"{path} cannot be written: {error.strerror}", fix="name another place") from error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from pathlib import Path
 
 from surgery.errors import FileMissing, FileUnreadable, Location, OutputRefused
+from surgery.model.archive.staging import staged_text
 from surgery.model.nearest import did_you_mean
 from surgery.recipe.characters import LARGEST_FILE
 
@@ -67,16 +67,14 @@ def replace_file(path: Path, data: bytes) -> None:
         FileUnreadable: when it cannot be written.
     """
     target = path.resolve()
-    staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        _write_new(staged, data)
-        if target.exists():
-            staged.chmod(stat.S_IMODE(target.stat().st_mode))
-        staged.replace(target)
+        with staged_text(target) as staged:
+            _write_new(staged, data)
+            if target.exists():
+                staged.chmod(stat.S_IMODE(target.stat().st_mode))
+            staged.replace(target)
     except OSError as error:
         raise _unwritable(path, error) from None
-    finally:
-        staged.unlink(missing_ok=True)
 
 
 def create_file(path: Path, data: bytes) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from surgery.errors import RunFailed
+from surgery.model.archive.staging import staged_text, sync_folder
 
 
 def new_folder(beside: Path, name: str) -> Path:
@@ -45,17 +45,16 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         RunFailed: The disk is full or read-only.
     """
-    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with staged.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        with staged_text(path) as staged:
+            with staged.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise RunFailed(f"{path} cannot be written: {error.strerror}", fix="make room on the disk") from error
-    finally:
-        staged.unlink(missing_ok=True)
 
 
 def json_text(document: Mapping[str, Any]) -> str:

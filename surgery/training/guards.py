@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import signal
 from typing import Any
 
 import keras
 import numpy as np
 
-from surgery.errors import RunFailed
+from surgery.errors import Interrupted, RunFailed, Terminated
+from surgery.execution.stopping import Stopped, raise_if_asked
 from surgery.training.layers import changing
 
 
@@ -76,6 +78,28 @@ class FiniteGuard(keras.callbacks.Callback):  # type: ignore[misc]
             expected=f"finite numbers; {kept} are kept",
             fix="a learning rate 10 times smaller, or clipnorm: 1.0 in the optimizer",
         )
+
+
+class StopBetweenSteps(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends training after the step during which a signal came, so that no variable is half updated."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        raise_if_asked()
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        raise_if_asked()
+
+
+def stop_failure(stop: Stopped, stage: str, position: tuple[int, int]) -> RunFailed:
+    """The failure that a signal during training stands for."""
+    epoch, step = position
+    kept = "the weights from before the stage" if epoch <= 1 else f"the weights after epoch {epoch - 1}"
+    word, kind = ("interrupted", Interrupted) if stop.number == signal.SIGINT else ("told to stop", Terminated)
+    return kind(
+        f"stage '{stage}', epoch {epoch}, step {step}: {word}",
+        expected=f"all epochs; {kept} are kept",
+        fix="run it again",
+    )
 
 
 def known_failure(error: Exception, stage: str, position: tuple[int, int], batch_size: int) -> RunFailed | None:

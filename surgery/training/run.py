@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,14 +12,15 @@ from surgery.errors import RunFailed, SurgeryError, flatten, raise_all
 from surgery.execution.build import build, build_source_model
 from surgery.execution.commit import refuse_input, write_result
 from surgery.execution.variables import LiveValues
+from surgery.model.archive.staging import claimed
 from surgery.model.spec import ModelSpec
 from surgery.planning import Plan
 from surgery.recipe import Recipe
 from surgery.recipe.training import Training
 from surgery.training.account import Account
+from surgery.training.augmentation import Augmentation
 from surgery.training.datasets import Datasets, open_datasets
 from surgery.training.devices import on, precision, resolve
-from surgery.training.augmentation import Augmentation
 from surgery.training.evaluation import (
     Comparison,
     Measurement,
@@ -65,7 +67,8 @@ def run(
 
     Raises:
         SurgeryError: Everything that does not fit, before the first step, with its place in the recipe.
-        RunFailed: The training could not go on; its last good weights are in the folder of the run.
+        RunFailed: The training could not go on, or was told to stop; its last good weights are in the folder of the run.
+        Busy: Another run is writing the same output.
         GateFailed: The result lost more than the recipe allows; no model was written.
     """
     recipe = plan.recipe
@@ -76,7 +79,8 @@ def run(
             refuse_input(plan, output)
         seed_everything(recipe.seed)
         device = resolve(recipe.training.device if recipe.training else "auto")
-        return _run(Job(plan, tuple(trust), device, progress or progress_for()), output)
+        with claimed(output) if output is not None else nullcontext():
+            return _run(Job(plan, tuple(trust), device, progress or progress_for()), output)
     except SurgeryError as error:
         for one in flatten(error):
             one.at(recipe.location(*one.field) if one.field else None)
@@ -181,11 +185,11 @@ def _train(job: Job, training: Training, model: Any, datasets: Datasets, folder:
         folder,
         job.trust,
         job.progress,
+        Augmentation(layers, job.recipe.seed, job.trust) if (layers := training.data.augmentation) else None,
     )
     with precision(model, training.precision):
         return train(model, _works(job), setting)
 
-        Augmentation(layers, job.recipe.seed, job.trust) if (layers := training.data.augmentation) else None,
 
 def _after(job: Job, model: Any, setup: Setup, before: Sequence[Measurement]) -> list[Comparison]:
     found: list[Comparison] = []

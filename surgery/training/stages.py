@@ -14,12 +14,13 @@ from typing import Any
 import keras
 
 from surgery.errors import InvalidValue, RunFailed, SurgeryError
+from surgery.execution.stopping import Stopped, deferred
 from surgery.planning.rates import Rate
 from surgery.recipe.training import Stage
-from surgery.training.examples import Examples, Indices, Stream
 from surgery.training.augmentation import Augmentation
 from surgery.training.class_weight import weighted
-from surgery.training.guards import FiniteGuard, known_failure
+from surgery.training.examples import Examples, Indices, Stream
+from surgery.training.guards import FiniteGuard, StopBetweenSteps, known_failure, stop_failure
 from surgery.training.history import EpochRecord, History, StageRecord
 from surgery.training.layers import hold_scale, set_trainable
 from surgery.training.objects import live, live_callback
@@ -42,9 +43,9 @@ class StageWork:
     """Its place in the recipe."""
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """What the layers have that do not simply learn as the optimizer says."""
-
     adapted: Sequence[str] = ()
     """The BatchNormalization layers whose statistics follow the data while their gamma and beta stay."""
+
     @property
     def field(self) -> Field:
         return ("training", "stages", self.number)
@@ -64,8 +65,8 @@ class Setting:
         folder: The folder of the run, in which callbacks write.
         trust: The modules whose code may be imported.
         progress: Where it says how far it is.
-    """
         augmentation: Varies the inputs of training batches.
+    """
 
     train: Examples | Stream
     validation: Examples | Stream | None
@@ -76,8 +77,8 @@ class Setting:
     folder: Path
     trust: Sequence[str] = ()
     progress: Progress | None = None
-
     augmentation: Augmentation | None = None
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -94,8 +95,8 @@ def train(model: Any, stages: Sequence[StageWork], setting: Setting) -> Outcome:
     with setting.progress or Quiet() as progress:
         for work in stages:
             set_trainable(model, work.trainable.items())
-            reseed_layers(model, setting.seed, work.stage.name)
             hold_scale(model, work.adapted)
+            reseed_layers(model, setting.seed, work.stage.name)
             began = time.perf_counter()
             records, failure = _fit(model, work, setting, progress)
             done.append(_record(model, work.stage, records, time.perf_counter() - began))
@@ -174,15 +175,21 @@ def _fit(
     guard, recorder = FiniteGuard(stage.name, setting.device, model), Recorder(progress.epoch)
     failure = None
     try:
-        model.fit(
-            data,
-            epochs=stage.epochs,
-            # Keras 3.15 would shuffle the batches of a PyDataset once more, by Python's global generator.
-            shuffle=False,
-            validation_data=in_stored_order(setting.validation, setting.batch_size),
-            callbacks=[*order, guard, *_callbacks(work, setting), recorder, StepReporter(progress)],
-            verbose=0,
-        )
+        with deferred():
+            model.fit(
+                data,
+                epochs=stage.epochs,
+                # Keras 3.15 would shuffle the batches of a PyDataset once more, by Python's global generator.
+                shuffle=False,
+                validation_data=in_stored_order(setting.validation, setting.batch_size),
+                callbacks=[
+                    *(*order, guard, StopBetweenSteps(), *_callbacks(work, setting)),
+                    *(recorder, StepReporter(progress)),
+                ],
+                verbose=0,
+            )
+    except Stopped as stop:
+        failure = stop_failure(stop, stage.name, guard.position)
     except RunFailed as error:
         failure = error
     except Exception as error:

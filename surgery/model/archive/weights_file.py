@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,22 +30,34 @@ SLICE = 4 * 2**20
 
 
 class WritableMember(Member):
-    """The end of an open file, as a file of its own that HDF5 writes to."""
+    """The end of an open file, as a file of its own that HDF5 writes to.
+
+    An error of the disk is kept until HDF5 has closed the file: raised from inside HDF5 it would come out as another one.
+    """
+
+    error: OSError | None = None
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        write_at(self.descriptor, view, self.start + self._position)
+        self._try(write_at, self.descriptor, view, self.start + self._position)
         self._position += len(view)
         self.size = max(self.size, self._position)
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
         self.size = self._position if size is None else size
-        os.ftruncate(self.descriptor, self.start + self.size)
+        self._try(os.ftruncate, self.descriptor, self.start + self.size)
         return self.size
+
+    def _try(self, write: Callable[..., None], *arguments: Any) -> None:
+        if self.error is None:
+            try:
+                write(*arguments)
+            except OSError as error:
+                self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,8 @@ def write_weights(descriptor: int, start: int, spec: ModelSpec, values: Values) 
     """
     member = WritableMember(descriptor, start, 0)
     slots = sorted(_lay_out(member, spec), key=lambda slot: slot.offset)
+    if member.error is not None:
+        raise member.error
     checksum, position = 0, 0
     for slot in slots:
         checksum = _checksum(member, position, slot.offset, checksum)

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from surgery.errors import ModelInvalid, RunFailed
 from surgery.model.archive.container import CONFIG, METADATA, WEIGHTS
 from surgery.model.archive.groups import groups_of
+from surgery.model.archive.staging import open_stage, stage_path, sync_folder
 from surgery.model.archive.values import Values
 from surgery.model.archive.weights_file import write_weights
 from surgery.model.archive.zipping import ZipWriter
 from surgery.model.config import to_config
 from surgery.model.order import keras_order
 from surgery.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    pass
 
 FORMAT = "3.15.1"
 """The version of Keras whose format this writes."""
@@ -106,31 +103,24 @@ def _number(value: Any) -> Any:
 @contextmanager
 def _staged(path: Path, verify: Callable[[Path], None] | None) -> Iterator[int]:
     """A new file beside the target, which takes its place when all went well and is gone when not."""
-    stage = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.stage.keras")
+    stage = stage_path(path, ".keras")
+    kept = "what was there before is untouched"
     try:
+        descriptor = open_stage(stage)
         try:
-            descriptor = os.open(stage, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            try:
-                yield descriptor
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            yield descriptor
+            os.fsync(descriptor)
             if verify:
                 verify(stage)
             stage.replace(path)
+            kept = "the new file is in its place, but the disk has not confirmed it"
+            sync_folder(path.parent)
         finally:
-            stage.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+            os.close(descriptor)
+            with suppress(OSError):
+                stage.unlink(missing_ok=True)
     except OSError as error:
         raise RunFailed(
-            f"{path} cannot be written: {error.strerror or error}; what was there before is untouched",
+            f"{path} cannot be written: {error.strerror or error}; {kept}",
             fix="make room, or name another place with -o" if error.errno else None,
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

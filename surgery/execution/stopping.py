@@ -1,0 +1,95 @@
+"""How a command ends that is told to end, or whose machine gives out: in order, with one message and its exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from surgery.errors import RunFailed
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+_MEMORY = {"ResourceExhaustedError", "OutOfMemoryError"}
+"""What backends call it; they are looked at by name, for they may not be installed."""
+
+
+class Stopped(BaseException):
+    """A signal asks the command to end. Nothing that handles errors may handle this.
+
+    Args:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+    @property
+    def status(self) -> int:
+        """The exit status that shells know: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + self.number
+
+
+class _Asked:
+    """Which signal came, and whether somebody looks for it at a better moment."""
+
+    number: int | None = None
+    is_deferred = False
+
+
+def obey_signals() -> None:
+    """From now on the first SIGINT or SIGTERM raises `Stopped`, or waits for `raise_if_asked`; the second ends the process."""
+    for number in SIGNALS:
+        signal.signal(number, _asked)
+
+
+def _asked(number: int, _frame: FrameType | None) -> None:
+    if _Asked.number is not None:
+        os._exit(128 + number)
+    _Asked.number = number
+    if not _Asked.is_deferred:
+        raise Stopped(number)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Meanwhile a signal does not break in; whoever works here calls `raise_if_asked` where ending does no harm."""
+    _Asked.is_deferred = True
+    try:
+        yield
+    finally:
+        _Asked.is_deferred = False
+    raise_if_asked()
+
+
+def raise_if_asked() -> None:
+    """Raises what a signal asked for meanwhile.
+
+    Raises:
+        Stopped: a signal came.
+    """
+    if _Asked.number is not None:
+        raise Stopped(_Asked.number)
+
+
+def of_the_machine(error: Exception) -> RunFailed | None:
+    """What to say when memory or disk gave out; None where an error is something else."""
+    if isinstance(error, MemoryError) or type(error).__name__ in _MEMORY:
+        return RunFailed(
+            "memory ran out",
+            expected="the model, its new weights and a batch of data in memory",
+            fix="a smaller batch_size, or a machine with more memory",
+        )
+    if isinstance(error, OSError) and error.errno in _FULL:
+        where = f"{os.fspath(error.filename)} cannot be written" if isinstance(error.filename, str) else "the disk"
+        return RunFailed(
+            f"{where}: {os.strerror(error.errno)}; what was there before is untouched",
+            expected="a disk with room that can be written to",
+            fix="make room, name another place with -o, or set TMPDIR",
+        )
+    return None
