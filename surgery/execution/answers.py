@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surgery.errors import ShapeMismatch
-from surgery.execution.custom import custom_objects
+from surgery.execution.custom import OWN, custom_objects
 from surgery.execution.sources import build_source
 from surgery.execution.variables import stored_variables
 from surgery.model.config.writing import layer_document
@@ -35,6 +35,8 @@ class KerasAnswers:
         Raises:
             ShapeMismatch: when Keras refuses the inputs.
         """
+        import keras
+
         self._note(f"Keras was asked for the output shape of class {layer.class_name}.")
         built, outputs = symbolic(layer, inputs, call, self._trust)
         trained = {id(variable) for variable in built.trainable_variables} if layer.trainable else None
@@ -51,7 +53,8 @@ class KerasAnswers:
             )
             for key, value in stored_variables(built).items()
         )
-        return Built(outputs, variables)
+        is_custom = type(built).__module__.split(".")[0] not in OWN
+        return Built(outputs, variables, keras.saving.get_registered_name(type(built)) if is_custom else None)
 
     def materialize(self, recipe: Recipe) -> Path:
         """Has Keras make the source model, and saves it where it lies until `close`, or as long as this object."""

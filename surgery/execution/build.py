@@ -82,6 +82,11 @@ def _set_model_flags(model: Any, spec: ModelSpec) -> None:
             for inner in layer.inner.listed:
                 nested.get_layer(inner.name).trainable = inner.trainable
             _set_model_flags(nested, layer.inner)
+        elif not layer.trainable:
+            # What an attention layer holds trains after loading, and still when a flag is set to what it is. Keras 3.15.
+            frozen = model.get_layer(layer.name)
+            frozen.trainable = True
+            frozen.trainable = False
 
 
 def fill(model: Any, spec: ModelSpec, values: LedgerValues) -> None:

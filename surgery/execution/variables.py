@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from keras.src.saving import saving_lib
 
+from surgery.errors import PromiseBroken
 from surgery.model.spec import ModelSpec
 
 
@@ -60,7 +61,14 @@ def stored_variables(layer: Any) -> Mapping[str, Any]:
 
 def fill_layer(layer: Any, values: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Gives a built layer the values of its keys, as if Keras had loaded them from a file."""
-    saving_lib._load_state(layer, _Memory(values), None, "")
+    failed: set[int] = set()
+    messages: dict[int, Any] = {}
+    # A layer inside may be reached by two attributes, and is stored below one of them. Keras 3.15.
+    saving_lib._load_state(
+        layer, _Memory(values), None, "", visited_saveables=set(), failed_saveables=failed, error_msgs=messages
+    )
+    if failed:
+        raise PromiseBroken(f"Keras cannot fill '{layer.name}': {next(iter(messages.values()))[1]}")
 
 
 def keras_layers(model: Any, spec: ModelSpec, prefix: str = "") -> Iterator[tuple[str, Any]]:

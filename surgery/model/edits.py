@@ -85,6 +85,8 @@ class UpdateConfig:
         parent, name = draft.parent(self.path), split_path(self.path)[1]
         layer = parent.layers[name]
         changed = replace(layer, config={**layer.config, **self.changes})
+        if "trainable" in self.changes:
+            changed = replace(changed, config=_with_flag(changed.config, self.changes["trainable"]))
         if set(self.changes) - {"trainable", "name"}:
             changed = replace(changed, calls=tuple(replace(call, inputs=(), outputs=()) for call in layer.calls))
         parent.put(name, changed)
@@ -191,6 +193,24 @@ def _applied(model: ModelSpec, edits: Iterable[Edit]) -> ModelSpec:
     for edit in edits:
         edit.apply(draft)
     return draft.freeze()
+
+
+def _with_flag(value: Any, is_trainable: bool) -> Any:
+    """A config in which the layers that it holds (a wrapper's layer, a cell) have the flag of the layer around them.
+
+    Setting the flag of a live Keras layer does this; a loaded layer whose config does not say so trains what is in it.
+    """
+    match value:
+        case {"class_name": str(), "config": {"trainable": bool(), **rest} as config}:
+            inside = {key: _with_flag(item, is_trainable) for key, item in rest.items()}
+            flagged = {key: is_trainable if key == "trainable" else inside[key] for key in config}
+            return {**value, "config": flagged}
+        case Mapping():
+            return {key: _with_flag(item, is_trainable) for key, item in value.items()}
+        case list() | tuple():
+            return [_with_flag(item, is_trainable) for item in value]
+        case _:
+            return value
 
 
 def _carry(path: str, layer: LayerSpec, new: WeightSpec, old: WeightSpec | None, policy: Policy) -> WeightSpec:

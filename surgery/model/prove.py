@@ -107,6 +107,8 @@ class _Proof:
             return layer, call
         if built is None:
             built = self._asked(layer, inputs, call)
+        if built.registered_name:
+            layer = replace(layer, registered_name=built.registered_name)
         if index == 0 and (built.variables or not layer.weights):
             layer = replace(layer, weights=_weights(layer, built.variables))
         return layer, replace(call, outputs=built.outputs)

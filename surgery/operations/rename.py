@@ -67,7 +67,8 @@ class Rename(Operation):
         return tuple(self.layers)
 
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
-        for path in reversed(self.targets(model)):
+        # What is inside a model is renamed before the model: its path begins with the model's name.
+        for path in sorted(self.targets(model), key=lambda path: path.count("/"), reverse=True):
             name = split_path(path)[1]
             new = self.layers[path] if isinstance(self.layers, dict) else f"{self.prefix}{name}"
             if new != name:

@@ -56,7 +56,8 @@ def _no_graph(document: Mapping[str, Any], where: str) -> ModelUnsupported:
     return ModelUnsupported(
         f"{where} is a subclassed model ({kind}): its graph is Python code, and not in the file",
         expected="a Functional or Sequential model, nested to any depth",
-        fix="build the layers as keras.Sequential or keras.Model(inputs, outputs), copy the weights, save that",
+        fix="build the layers as keras.Sequential or keras.Model(inputs, outputs), copy the weights, save that; or call it "
+        "as one layer of a Functional model, where it can be frozen, renamed, replaced and cut off whole",
     )
 
 

@@ -133,7 +133,20 @@ def _shapes(structure: Any, stated: Mapping[TensorRef, TensorSpec]) -> Any:
 
 def _agrees(shapes: Mapping[str, Any], call: Call) -> bool:
     known: set[Shape] = {tensor.shape for tensor in call.inputs}
-    return all(isinstance(shape, list | tuple) and tuple(shape) in known for shape in shapes.values())
+    return all(_is_known(shape, known) for shape in shapes.values())
+
+
+def _is_known(shape: Any, known: set[Shape]) -> bool:
+    """Whether a shape, or each in a structure of shapes, is that of an input: `initial_state` is a list of tensors."""
+    match shape:
+        case Mapping():
+            return all(_is_known(item, known) for item in shape.values())
+        case list() | tuple() if all(axis is None or isinstance(axis, int) for axis in shape):
+            return tuple(shape) in known
+        case list() | tuple():
+            return all(_is_known(item, known) for item in shape)
+        case _:
+            return False
 
 
 def _plain(value: Any) -> Any:

@@ -37,6 +37,8 @@ class Built:
 
     outputs: tuple[TensorSpec, ...]
     variables: tuple[Variable, ...] = ()
+    registered_name: str | None = None
+    """The name under which a class from outside Keras is registered, which only its module knows."""
 
     @property
     def output(self) -> TensorSpec:
