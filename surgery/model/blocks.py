@@ -31,10 +31,13 @@ def blocks(*arrays: NDArray[Any], size: int = BLOCK) -> Iterator[tuple[NDArray[A
         return
     item = max(array.itemsize for array in arrays) * max(1, rows[0][:1].size)
     step, pages = max(1, size // item), [_Pages(array) for array in arrays]
+    for mapped in pages:
+        mapped.ask_ahead(0)
     for start in range(0, len(rows[0]), step):
         yield tuple(array[start : start + step].reshape(-1) for array in rows)
         for mapped in pages:
             mapped.passed((start + step) * item)
+            mapped.ask_ahead((start + step) * item)
     for mapped in pages:
         mapped.passed(rows[0].size * item, last=True)
 
@@ -54,6 +57,18 @@ class _Pages:
             return
         self._start = _address(array) - _map_address(self._map)
         self._end = self._start + array.nbytes
+        self._asked = 0
+
+    def ask_ahead(self, count: int) -> None:
+        """Has the system read what comes next from the disk, while what is there is computed with."""
+        if self._map is None or self._asked - count > HELD // 2:
+            return
+        page = mmap.ALLOCATIONGRANULARITY
+        first = (self._start + self._asked) // page * page
+        end = min(self._start + count + HELD, self._end)
+        if end > first:
+            self._map.madvise(mmap.MADV_WILLNEED, first, end - first)
+        self._asked = count + HELD
 
     def passed(self, count: int, last: bool = False) -> None:
         """So many bytes of the array have been read."""

@@ -59,6 +59,8 @@ def _can_fork() -> bool:
 
 def _forked(descriptor: int, trust: tuple[str, ...], seconds: float) -> tuple[bytes | None, int]:
     """The answer of a copy of this process, or None when it took too long; and its status."""
+    import h5py  # noqa: F401  loaded once here, not again in each copy
+
     from surgery.model.scan import child
 
     source, sink = os.pipe()
