@@ -7,8 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from surgery.model.edits import AddLayer, CarryWeights, Edit, FreshWeights, RemoveLayer, RenameLayer, UpdateConfig
+from surgery.model.edits import (
+    AddLayer,
+    CarryWeights,
+    Edit,
+    FreshWeights,
+    RemoveLayer,
+    RenameLayer,
+    SetWeights,
+    UpdateConfig,
+)
 from surgery.model.spec import LayerSpec, join_path
+from surgery.model.weights import Sliced, WeightSource
 from surgery.planning import LedgerLine, Plan, StagePlan, Step
 from surgery.planning.rates import Rate
 
@@ -46,8 +56,16 @@ def _marks(edit: Edit) -> Iterator[Mark]:
             yield Mark("~", path, f"renamed to {name}")
         case FreshWeights(path):
             yield Mark("~", path, "fresh weights")
+        case SetWeights(path, sources):
+            yield Mark("~", path, f"weights: {', '.join(dict.fromkeys(_short(source, path) for _, source in sources))}")
         case CarryWeights(path, _, policy) if policy is not None:
             yield Mark("~", path, f"weights: {policy}")
+
+
+def _short(source: WeightSource, path: str) -> str:
+    """What becomes of a variable, without its place in the ledger: `2 of 4 on axis 3`, `transplanted from b.keras`."""
+    text = source.describe(path)
+    return text.partition(": ")[2] if isinstance(source, Sliced) else text
 
 
 def layer_text(layer: LayerSpec) -> str:

@@ -18,6 +18,7 @@ from surgery.model.spec import Call, ModelSpec, TensorRef
 from surgery.model.weights import Sliced, Stored
 from surgery.planning import Plan
 from surgery.recipe import load_recipe
+from surgery.reporting.plan_text import plan_text
 from tests.networks import as_saved, changed, classifier, network, operation, residual, values_of
 from tests.recipes_text import plan_of, write_recipe
 
@@ -131,3 +132,11 @@ def test_fresh_kernels_have_no_norm(tmp_path: Path) -> None:
 def test_what_is_no_prune(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         operation(op="prune", layers="conv1", **fields)
+
+
+def test_the_plan_shows_the_cascade(tmp_path: Path) -> None:
+    with_small(classifier(), tmp_path, ("conv1", (0, 2)))
+    plan = plan_of(tmp_path, "operations:\n  - {op: prune, layers: conv1, fraction: 0.5}\n")
+    lines = [" ".join(line.split()) for line in plan_text(plan).splitlines()]
+    assert "~ conv1 filters: 2" in lines
+    assert "~ conv2 weights: 2 of 4 on axis 2" in lines
