@@ -18,7 +18,7 @@ help:
 	@echo "make fix         format, and put right what ruff can"
 	@echo "make golden      write the generated files and the golden files of the tests anew"
 	@echo "make docs        write the reference pages and build docs/_build"
-	@echo "make bench       time plan and inspect on a 550 MB model against Keras"
+	@echo "make bench       time plan, inspect and diff on 550 MB models"
 	@echo "make fuzz        the long fuzz tests"
 	@echo "make crash-test  the long crash tests"
 	@echo "make applications  surgery on every model of keras.applications: long"
@@ -86,6 +86,7 @@ docs: .venv/docs.stamp
 
 bench: .venv/demo.stamp
 	$(BIN)/python benchmarks/plan_vgg16.py
+	$(BIN)/python benchmarks/diff_vgg16.py
 
 fuzz: .venv/test.stamp
 	$(BIN)/python -m pytest -m fuzz

@@ -1,17 +1,16 @@
-"""Small text files, written whole or not at all."""
+"""Small text files that a command writes: never over what it reads, all of it or nothing."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from surgery.errors import OutputRefused, RunFailed
-from surgery.model.archive.staging import staged_text
+from surgery.errors import FileUnreadable, OutputRefused
+from surgery.recipe.file import replace_file
 
 
 def write_text(path: Path, text: str, *, reads: Iterable[Path] = ()) -> None:
-    """Writes a text beside its place, syncs it and renames it.
+    """Writes a text, and the folder for it.
 
     Args:
         path: The file.
@@ -20,18 +19,13 @@ def write_text(path: Path, text: str, *, reads: Iterable[Path] = ()) -> None:
 
     Raises:
         OutputRefused: it would replace one of them.
-        RunFailed: the disk is full or read-only.
+        FileUnreadable: it cannot be written.
     """
     for read in reads:
         if path.exists() and read.exists() and path.samefile(read):
             raise OutputRefused(f"'{path}' would replace what is read", fix="name another file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with staged_text(path) as staged:
-            with staged.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(path)
     except OSError as error:
-        raise RunFailed(f"{path} cannot be written: {error.strerror}", fix="name another place") from error
+        raise FileUnreadable(f"{path.parent} cannot be made: {error.strerror}", fix="name another place") from None
+    replace_file(path, text.encode("utf-8", "surrogateescape"))
