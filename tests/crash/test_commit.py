@@ -90,11 +90,10 @@ def failed(act: Callable[[], None]) -> RunFailed | None:
 def test_every_operation_may_fail(commit: Commit, operations: list[str], number: int) -> None:
     for k in range(1, len(operations) + 1):
         commit.reset()
-        with injected(Faults(k, number)):
-            # FileUnreadable where it was the source that could not be opened.
-            with suppress(FileUnreadable):
-                failure = failed(commit.act)
-                assert failure is None or "cannot be written" in failure.what
+        # FileUnreadable where it was the source that could not be opened.
+        with injected(Faults(k, number)), suppress(FileUnreadable):
+            failure = failed(commit.act)
+            assert failure is None or "cannot be written" in failure.what
         commit.check()
 
 
