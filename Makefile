@@ -19,8 +19,8 @@ help:
 	@echo "make golden      write the generated files and the golden files of the tests anew"
 	@echo "make docs        write the reference pages and build docs/_build"
 	@echo "make bench       time plan, inspect and diff on 550 MB models"
-	@echo "make fuzz        the long fuzz tests"
-	@echo "make crash-test  the long crash tests"
+	@echo "make fuzz        300,000 mutated recipes and 20,000 mutated models"
+	@echo "make crash-test  kill processes at random, and let each operation of a commit fail"
 	@echo "make applications  surgery on every model of keras.applications: long"
 
 $(BIN)/python:
@@ -89,10 +89,10 @@ bench: .venv/demo.stamp
 	$(BIN)/python benchmarks/diff_vgg16.py
 
 fuzz: .venv/test.stamp
-	$(BIN)/python -m pytest -m fuzz
+	$(BIN)/python -m pytest -m fuzz -s
 
 crash-test: .venv/test.stamp
-	$(BIN)/python -m pytest -m crash
+	$(BIN)/python -m pytest -m crash -s
 
 applications: .venv/test.stamp
 	$(BIN)/python -m pytest tests/applications -m "applications or keras" --timeout 3600

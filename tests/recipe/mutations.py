@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from surgery.errors import SurgeryError, flatten, render
@@ -86,13 +88,24 @@ def judge(data: bytes) -> bool:
     return True
 
 
-def fuzz(seconds: float, seed: int = 0) -> int:
-    """Judges mutations for some time; says how many."""
-    end = time.monotonic() + seconds
-    count = 0
-    for data in mutations(seed):
-        judge(data)
-        count += 1
-        if time.monotonic() > end:
-            break
-    return count
+@dataclass
+class Tally:
+    """What became of mutated recipes."""
+
+    good: int = 0
+    refused: int = 0
+    slowest: float = 0.0
+    """Seconds that one of them took."""
+
+
+def fuzz(count: int, seed: int = 0) -> Tally:
+    """Judges so many mutations."""
+    tally = Tally()
+    for data in islice(mutations(seed), count):
+        began = time.monotonic()
+        if judge(data):
+            tally.good += 1
+        else:
+            tally.refused += 1
+        tally.slowest = max(tally.slowest, time.monotonic() - began)
+    return tally

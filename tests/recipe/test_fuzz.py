@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from tests.recipe.mutations import fuzz, judge, mutations
 from tests.recipe.recipes import GOOD
 
+LONGEST = 15.0
+"""Seconds after which a recipe counts as one that hangs."""
+
 yaml_text = st.text(st.sampled_from("ab01{}[]:,-?!&*#|>'\"%@~\\ \n$<."), max_size=60)
 
 
@@ -37,5 +40,10 @@ def test_mutations_of_recipes() -> None:
 
 
 @pytest.mark.fuzz
-def test_mutations_of_recipes_for_long() -> None:
-    assert fuzz(seconds=90, seed=2) > 1000
+@pytest.mark.timeout(7200)
+def test_three_hundred_thousand_mutated_recipes() -> None:
+    tally = fuzz(300_000, seed=2)
+    print(tally)
+    assert tally.good > 1000
+    assert tally.refused > 100_000
+    assert tally.slowest < LONGEST
