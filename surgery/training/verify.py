@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +42,7 @@ def verify(plan: Plan, lock: Lock, inputs: Facts, trust: Sequence[str] = ()) -> 
         LockDrift: for each output that is not as it is locked.
         SurgeryError: the run itself failed.
     """
-    with tempfile.TemporaryDirectory(prefix="surgery-verify-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="surgery-verify-") as scratch, _own_cache(scratch):
         result = run(plan, trust=trust, output=Path(scratch) / "model.keras")
         outputs = output_facts(result.model, result.document)
     same = is_same_stack(lock, inputs, outputs)
@@ -50,3 +52,17 @@ def verify(plan: Plan, lock: Lock, inputs: Facts, trust: Sequence[str] = ()) -> 
         errors[-1].fix = "if the new result is meant, lock it: surgery run --lock RECIPE"
     raise_all(errors)
     return Verification(len(outputs), same, tuple(result.document["notes"]))
+
+
+@contextmanager
+def _own_cache(folder: str) -> Iterator[None]:
+    """Nothing that an earlier run computed and kept is taken over: it would be compared with itself."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = folder
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_CACHE_HOME"]
+        else:
+            os.environ["XDG_CACHE_HOME"] = before
