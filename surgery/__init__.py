@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from surgery.api import apply, diff, plan, read_model, run
+    from surgery.api import apply, diff, load_plan, lock, plan, read_model, run, save_plan, verify
     from surgery.errors import SurgeryError
     from surgery.recipe import load_recipe
 
@@ -18,13 +18,29 @@ _HOMES = {
     "SurgeryError": "surgery.errors",
     "apply": "surgery.api",
     "diff": "surgery.api",
+    "load_plan": "surgery.api",
     "load_recipe": "surgery.recipe",
+    "lock": "surgery.api",
     "plan": "surgery.api",
     "read_model": "surgery.api",
     "run": "surgery.api",
+    "save_plan": "surgery.api",
+    "verify": "surgery.api",
 }
 
-__all__ = ["SurgeryError", "apply", "diff", "load_recipe", "plan", "read_model", "run"]
+__all__ = [
+    "SurgeryError",
+    "apply",
+    "diff",
+    "load_plan",
+    "load_recipe",
+    "lock",
+    "plan",
+    "read_model",
+    "run",
+    "save_plan",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
