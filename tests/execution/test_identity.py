@@ -99,7 +99,7 @@ def same_predictions(folder: Path, model: keras.Model) -> None:
 
 @given(st.data())
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=True,
