@@ -51,7 +51,7 @@ def _operation(*class_names: str) -> Callable[[Rule], Rule]:
 @_operation("Softplus", "Softsign", "Square", "Sqrt", "Absolute", "Negative", "Exp", "Identity", "Clip", "Cast")
 @_rule("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "Identity", "ActivityRegularization", "Masking")
 @_rule("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
-@_rule("GaussianDropout", "GaussianNoise", "AlphaDropout", "UnitNormalization")
+@_rule("GaussianDropout", "GaussianNoise", "AlphaDropout", "UnitNormalization", "StochasticDepth")
 def _same(site: Site) -> Outputs:
     return [site.inputs[0]]
 
@@ -88,10 +88,26 @@ def _dense(site: Site) -> Outputs:
 
 @_rule("Conv1D", "Conv2D", "Conv3D")
 def _convolution(site: Site) -> Outputs:
-    if site.layer.config.get("groups", 1) != 1:
-        return site.unknown(f"'{site.path}' is a convolution in {site.layer.config['groups']} groups")
+    groups, filters = site.layer.config.get("groups", 1), site.layer.config["filters"]
+    if groups != 1 and groups == site.call.inputs[0].shape[site.channel_axis]:
+        return _one_by_one(site, filters // groups)
+    if groups != 1:
+        return site.unknown(f"'{site.path}' is a convolution in {groups} groups")
     site.use("kernel", -2, site.channels())
     return [_made(site, "filters", site.channel_axis)]
+
+
+def _one_by_one(site: Site, multiplier: int) -> Outputs:
+    """A convolution with a group for each channel does what a depthwise one does."""
+    channels = site.channels()
+    if channels is None:
+        return site.unknown(f"'{site.path}' reads them along another axis")
+    made = np.repeat(channels, multiplier)
+    site.use("kernel", -1, made, is_own=True)
+    site.use("bias", 0, made, is_own=True)
+    site.set("filters", made)
+    site.set("groups", channels)
+    return [Layout(site.channel_axis, made)]
 
 
 @_rule("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
@@ -156,6 +172,16 @@ def _normalization(site: Site) -> Outputs:
     for name in STATISTICS:
         site.use(name, axes.index(layout.axis), layout.atoms, is_own=name in ("gamma", "beta"))
     return [layout]
+
+
+@_rule("LayerScale")
+def _layer_scale(site: Site) -> Outputs:
+    channels = site.channels(site.rank - 1)
+    if channels is None:
+        return site.unknown(f"'{site.path}' scales along another axis")
+    site.use("variable", 0, channels, is_own=True)
+    site.set("projection_dim", channels)
+    return [Layout(site.rank - 1, channels)]
 
 
 @_rule("GroupNormalization")

@@ -102,3 +102,14 @@ def test_through_a_nested_model() -> None:
     assert places(model, "head", "kernel", 0, "place/inside") == [0, 1, 2]
     flow = trace(model)
     assert flow.settings["place/image"]["batch_shape"] == [None, 4]
+
+
+def test_a_group_for_each_channel() -> None:
+    model = network(
+        {"Conv2D": {"filters": 2, "kernel_size": 1, "name": "stem"}},
+        {"Conv2D": {"filters": 4, "kernel_size": 1, "groups": 2, "name": "grouped"}},
+        {"Conv2D": {"filters": 3, "kernel_size": 1, "name": "next"}},
+    )
+    assert places(model, "grouped", "kernel", 3, "stem") == [0, 0, 1, 1]
+    assert places(model, "next", "kernel", 2, "stem") == [0, 0, 1, 1]
+    assert trace(model).settings["grouped"] == {"filters": 4, "groups": 2}
