@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from surgery.model.archive import open_model, read_assets
 from surgery.model.fingerprint import canonical_json, config_digest, file_digest, variable_digest
+from surgery.model.scan import checked
 from surgery.planning.plan import Plan
 from surgery.planning.stack import backend, versions
 from surgery.recipe import Recipe
@@ -73,13 +75,14 @@ def model_facts(plan: Plan) -> dict[str, str]:
     """The source model: its canonical config, each variable, each file beside them; and further models by file."""
     found = {"model": plan.source.described, "model config": f"sha256:{config_digest(plan.source.spec)}"}
     names = {(p, w.key): w.name for p, layer in plan.source.spec.walk() for w in layer.weights}
-    _, values = open_model(plan.source.path)
-    with values:
-        for path, key in values:
-            name = f"model variable {path} {key} {names.get((path, key), '')}".rstrip()
-            found[name] = f"sha256:{variable_digest(values[path, key])}"
-    for (path, file), data in read_assets(plan.source.path).items():
-        found[f"model asset {path} {file}"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    with nullcontext() if plan.source.is_made else checked(plan.source.path, plan.trust):
+        _, values = open_model(plan.source.path)
+        with values:
+            for path, key in values:
+                name = f"model variable {path} {key} {names.get((path, key), '')}".rstrip()
+                found[name] = f"sha256:{variable_digest(values[path, key])}"
+        for (path, file), data in read_assets(plan.source.path).items():
+            found[f"model asset {path} {file}"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
     for further in plan.files:
         found[f"model file {further}"] = f"sha256:{path_digest(plan.recipe.resolve(further))}"
     return found
