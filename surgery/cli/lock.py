@@ -47,3 +47,5 @@ def _lock(recipe: Path, check: bool, trust: list[str] | None, restricted: bool) 
         print(f"{printable(str(found.path))}: {len(found.inputs)} facts hold")
     else:
         print(f"Locked: {printable(str(api.lock(made)))}")
+        for note in made.notes:
+            print(f"Note: {printable(note)}")
