@@ -23,10 +23,18 @@ def hooks(repository: Path) -> dict[str, dict[str, str]]:
     return {hook["id"]: hook for hook in YAML(typ="safe").load(text)}
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the hooks run; like pre-commit they name files relative to it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def hooked(hook: dict[str, str], *files: Path) -> subprocess.CompletedProcess[str]:
     program, *arguments = shlex.split(hook["entry"])
     assert program == "surgery"
-    command = [sys.executable, "-m", "surgery.cli", *arguments, *map(str, files)]
+    named = [str(file.relative_to(Path.cwd())) for file in files]
+    command = [sys.executable, "-m", "surgery.cli", *arguments, *named]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -42,24 +50,24 @@ def test_they_pick_recipes(hooks: dict[str, dict[str, str]], repository: Path) -
         assert not re.search(hook["files"], ".pre-commit-hooks.yaml")
 
 
-def test_validate(hooks: dict[str, dict[str, str]], tmp_path: Path) -> None:
-    good = write_recipe(tmp_path, GOOD)
-    bad = tmp_path / "bad.yaml"
+def test_validate(hooks: dict[str, dict[str, str]], folder: Path) -> None:
+    good = write_recipe(folder, GOOD)
+    bad = folder / "bad.yaml"
     bad.write_text("surgery: 2\n")
     assert hooked(hooks["surgery-validate"], good).returncode == 0
     done = hooked(hooks["surgery-validate"], good, bad)
     assert done.returncode == 1
-    assert f"{bad}:1:10: error[" in done.stderr
+    assert f"{bad.name}:1:10: error[" in done.stderr
 
 
-def test_fmt_changes_the_file_which_makes_pre_commit_fail(hooks: dict[str, dict[str, str]], tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path, UNTIDY)
+def test_fmt_changes_the_file_which_makes_pre_commit_fail(hooks: dict[str, dict[str, str]], folder: Path) -> None:
+    recipe = write_recipe(folder, UNTIDY)
     assert hooked(hooks["surgery-fmt"], recipe).returncode == 0
     assert "{op: freeze, layers: conv1}" in recipe.read_text()
 
 
-def test_lock_check(hooks: dict[str, dict[str, str]], tmp_path: Path) -> None:
-    first, second = (write_recipe(folder, GOOD) for folder in _folders(tmp_path))
+def test_lock_check(hooks: dict[str, dict[str, str]], folder: Path) -> None:
+    first, second = (write_recipe(each, GOOD) for each in _folders(folder))
     assert hooked(hooks["surgery-lock-check"], first).returncode == 1
     subprocess.run([sys.executable, "-m", "surgery.cli", "lock", str(first), str(second)], check=True)
     assert hooked(hooks["surgery-lock-check"], first, second).returncode == 0
