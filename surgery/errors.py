@@ -393,6 +393,12 @@ class Busy(SurgeryError):
     exit_status = 6
 
 
+class ServiceFailed(SurgeryError):
+    """A service that was asked for something, GitHub for a comment, did not do it."""
+
+    exit_status = 5
+
+
 class UsageError(SurgeryError):
     """A command line that surgery does not understand."""
 

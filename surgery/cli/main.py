@@ -19,7 +19,7 @@ from surgery.errors import Errors, SurgeryError, UsageError, render
 from surgery.execution.stopping import Stopped, obey_signals, of_the_machine
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
-PARTS = {"app", "main", "opened", "options", "output", "project", "reported", "__main__"}
+PARTS = {"app", "main", "opened", "options", "output", "project", "pull_request", "reported", "__main__"}
 """Modules of this folder that are no commands."""
 
 

@@ -18,10 +18,15 @@ def trusted(recipe: Path, granted: list[str] | None) -> tuple[str, ...]:
         (folder / "pyproject.toml" for folder in recipe.resolve().parents if (folder / "pyproject.toml").is_file()),
         None,
     )
-    return (*(granted or ()), *(_trust_of(file) if file else ()))
+    return (*(granted or ()), *(trust_of(file) if file else ()))
 
 
-def _trust_of(file: Path) -> tuple[str, ...]:
+def trust_of(file: Path) -> tuple[str, ...]:
+    """The modules that a configuration file trusts.
+
+    Raises:
+        FileUnreadable, WrongType: when it cannot be read.
+    """
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
