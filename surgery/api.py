@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surgery.errors import FileMissing, LockDrift, LockInvalid, raise_all
+from surgery.model.notebook import shown_by
 
 if TYPE_CHECKING:
     # Only for the types: comparing and inspecting models load nothing that they do not need.
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from surgery.recipe.document import Scalar
     from surgery.training.run import RunResult
     from surgery.training.verify import Verification
+
+shown_by("surgery.reporting.notebook_html")
 
 
 class KerasWhenAsked:

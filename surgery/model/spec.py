@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from surgery.model.notebook import InNotebook
 from surgery.model.weights import WeightSource
 
 Shape = tuple[int | None, ...]
@@ -143,7 +144,7 @@ class LayerSpec:
 
 
 @dataclass(frozen=True)
-class ModelSpec:
+class ModelSpec(InNotebook):
     """A Functional or Sequential model.
 
     `layers` are in Keras' own order of operations (`keras.ops` nodes and a Sequential's InputLayer included).

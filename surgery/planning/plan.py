@@ -9,6 +9,7 @@ from typing import Any
 
 from surgery.model.edits import Edit
 from surgery.model.library import Library
+from surgery.model.notebook import InNotebook
 from surgery.model.spec import ModelSpec
 from surgery.operations import Operation
 from surgery.planning.normalization import normalizations
@@ -103,7 +104,7 @@ class StagePlan:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(InNotebook):
     """What a recipe does to a model. The written model is checked against it."""
 
     recipe: Recipe

@@ -50,6 +50,11 @@ class RunResult:
     model: Path
     """The file of the trained model."""
 
+    def _repr_html_(self) -> str:
+        from surgery.reporting.notebook_html import run_html
+
+        return run_html(self.document)
+
 
 def run(
     plan: Plan, *, trust: Sequence[str] = (), output: Path | None = None, progress: Progress | None = None

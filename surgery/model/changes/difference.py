@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from surgery.model.notebook import InNotebook
 from surgery.model.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class VariableChange:
 
 
 @dataclass(frozen=True)
-class Diff:
+class Diff(InNotebook):
     """The difference between two models. Paths are those of the new model, except in `removed` and `Rename.old`."""
 
     old: ModelSpec = field(repr=False, compare=False)
