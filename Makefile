@@ -9,7 +9,7 @@ GENERATED := schemas surgery/model/catalogue.json surgery/model/scan/allowlist.j
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz crash-test applications clean
+.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz crash-test applications language-server clean
 
 help:
 	@echo "make demo        run the quickstart: a classifier of digits 0-4 learns 5-9"
@@ -20,6 +20,7 @@ help:
 	@echo "make docs        write the reference pages and build docs/_build"
 	@echo "make bench       time plan, inspect and diff on 550 MB models"
 	@echo "make fuzz        300,000 mutated recipes and 20,000 mutated models"
+	@echo "make language-server  fetch yaml-language-server from npm, for the tests of the schema in an editor"
 	@echo "make crash-test  kill processes at random, and let each operation of a commit fail"
 	@echo "make applications  surgery on every model of keras.applications: long"
 
@@ -96,6 +97,10 @@ crash-test: .venv/test.stamp
 
 applications: .venv/test.stamp
 	$(BIN)/python -m pytest tests/applications -m "applications or keras" --timeout 3600
+
+# The tests that need it say so and are skipped without it: make test fetches nothing from npm.
+language-server: .venv/test.stamp
+	SURGERY_NPM=1 $(BIN)/python -m pytest tests/recipe/test_language_server.py
 
 clean:
 	rm -rf .venv docs/_build recipes/*/build
