@@ -10,7 +10,7 @@ from surgery.cli.app import app
 from surgery.cli.opened import opened
 from surgery.cli.options import Output, RecipeFile, Set, Trust
 from surgery.cli.project import trusted
-from surgery.errors import printable
+from surgery.errors import UsageError, printable
 
 
 @app.command()
@@ -32,6 +32,12 @@ def run(
     from surgery.reporting.plan_text import plan_text
     from surgery.reporting.run_text import run_text
 
+    if lock and set:
+        raise UsageError(
+            "--lock with --set would lock another recipe than the one that is written",
+            expected="one of them",
+            fix="write the value into the recipe's parameters",
+        )
     loaded = opened(recipe, set)
     granted = trusted(recipe, trust)
     made = api.plan(loaded, trust=granted)

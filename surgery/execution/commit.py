@@ -16,7 +16,7 @@ from surgery.model.config import to_config
 from surgery.model.prove import prove
 from surgery.model.spec import ModelSpec
 from surgery.planning import Plan
-from surgery.planning.history import history_of
+from surgery.planning.history import history_of, read_history
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) ->
 
 
 def refuse_input(plan: Plan, output: Path) -> None:
-    """Refuses to write over what is read."""
+    """Refuses to write over what is read, and to go on from a history that cannot be read: before the training."""
     inputs = [plan.source.path, plan.recipe.path, *map(plan.recipe.resolve, plan.files)]
     for path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
@@ -102,6 +102,7 @@ def refuse_input(plan: Plan, output: Path) -> None:
             expected="a path that ends in .keras",
             fix=f"write {output.with_suffix('.keras').name}",
         )
+    read_history(plan.source.path)
 
 
 def _is_same(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -248,3 +248,11 @@ def test_another_kind_of_lock_is_merged_as_text(tmp_path: Path) -> None:
     assert paths[1].read_text() == "A\nb\nc\nD\n"
     paths[2].write_text("Z\nb\nc\nd\n")
     assert merge_files(*paths, "uv.lock")[0] == 1
+
+
+def test_a_lock_is_of_the_recipe_as_it_is_written(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", str(recipe), "--lock", "--set", "rate=0.5"]) == 2
+    assert "--lock with --set would lock another recipe" in capsys.readouterr().err
+    run(["lock", str(recipe)])
+    assert run(["run", str(recipe), "--locked", "--set", "rate=0.5"]) == 4
+    assert "recipe training stages 1 head: was" in capsys.readouterr().err
