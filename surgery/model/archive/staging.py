@@ -59,12 +59,13 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def claimed(output: Path) -> Iterator[None]:
-    """Keeps every other run from writing the same output. Makes its folder where there is none.
+    """Keeps every other run from writing the same output. Makes its folder where there is none, and leaves it if it is used.
 
     Raises:
         Busy: another run has claimed it.
         RunFailed: nothing can be written there.
     """
+    made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         claim = output.parent.resolve() / f".{output.name}.surgery-claim"
@@ -81,6 +82,9 @@ def claimed(output: Path) -> Iterator[None]:
         with suppress(OSError):
             claim.unlink()
         os.close(descriptor)
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
 
 
 def _claim(claim: Path, output: Path) -> int:
