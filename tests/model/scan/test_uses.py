@@ -112,3 +112,12 @@ def test_a_custom_class_needs_the_imports_and_the_grant(
         surgery.plan(surgery.load_recipe(recipe), trust=trust)
     # Once it is accepted, the module that does not exist is asked for its class.
     assert isinstance(caught.value, ModelUnsafe) is not accepted
+
+
+@pytest.mark.keras
+def test_a_weights_file_of_an_application_is_scanned_too(tmp_path: Path) -> None:
+    hostile = HOSTILE["external_storage"].build(tmp_path)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"surgery: 1\nmodel: {{application: MobileNetV2, weights: {hostile.name}}}\n{FREEZE}")
+    with pytest.raises(ModelUnsafe):
+        surgery.plan(surgery.load_recipe(recipe))
