@@ -88,6 +88,7 @@ docs: .venv/docs.stamp
 bench: .venv/demo.stamp
 	$(BIN)/python benchmarks/plan_vgg16.py
 	$(BIN)/python benchmarks/diff_vgg16.py
+	$(BIN)/python benchmarks/plan_scaling.py
 
 fuzz: .venv/test.stamp
 	$(BIN)/python -m pytest -m fuzz -s

@@ -25,6 +25,8 @@ class Draft:
         self._inner: dict[str, Draft] = {}
         self._users: dict[str, set[str]] | None = None
         self._is_rewired = False
+        self._places: dict[str, int] | None = None
+        """The order of the layers, once one of them has another name."""
 
     def model_at(self, path: str) -> Draft:
         """The draft of the nested model at a path; itself at the empty path."""
@@ -64,15 +66,15 @@ class Draft:
         renamed = replace(layer, name=new, config={**layer.config, "name": new})
         if renamed.inner:
             renamed = replace(renamed, inner=replace(renamed.inner, name=new))
-        self.layers = {new if key == old else key: value for key, value in self.layers.items()}
+        if self._places is None:
+            self._places = {name: place for place, name in enumerate(self.layers)}
+        self._places[new] = self._places.pop(old, len(self.layers))
+        del self.layers[old]
         self.layers[new] = renamed
-        users = self._readers(old)
-        if self._users is not None:
-            self._users[new] = users
-            for readers in self._users.values():
-                if old in readers:
-                    readers.remove(old)
-                    readers.add(new)
+        self._readers(new).update(self._readers(old))
+        for inbound in layer.inbound:
+            self._readers(inbound).discard(old)
+            self._readers(inbound).add(new)
         calls, outputs = range(max(1, len(layer.calls))), range(max([1, *(len(c.outputs) for c in layer.calls)]))
         change = {TensorRef(old, c, o): TensorRef(new, c, o) for c in calls for o in outputs}
         self.redirect(change, None, True)
@@ -97,6 +99,8 @@ class Draft:
     def freeze(self) -> ModelSpec:
         """The model again, its layers in Keras' order."""
         layers = dict(self.layers)
+        if (places := self._places) is not None:
+            layers = {name: layers[name] for name in sorted(layers, key=lambda name: places.get(name, len(places)))}
         for name, inner in self._inner.items():
             layers[name] = replace(layers[name], inner=inner.freeze())
         model = replace(self._model, layers=tuple(layers.values()), inputs=self.inputs, outputs=self.outputs)

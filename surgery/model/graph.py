@@ -13,7 +13,7 @@ FUNCTIONAL = "Functional"
 
 def readers(model: ModelSpec, name: str) -> tuple[str, ...]:
     """The layers that read any tensor of a layer, in order."""
-    return tuple(layer.name for layer in model.layers if name in layer.inbound)
+    return model.readers.get(name, ())
 
 
 def needed_for(model: ModelSpec, outputs: Iterable[TensorRef]) -> set[str]:

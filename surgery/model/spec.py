@@ -168,6 +168,15 @@ class ModelSpec(InNotebook):
     def by_name(self) -> Mapping[str, LayerSpec]:
         return {layer.name: layer for layer in self.layers}
 
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[str, ...]]:
+        """The layers that read any tensor of a layer, in order, by its name."""
+        found: dict[str, list[str]] = {}
+        for layer in self.layers:
+            for name in layer.inbound:
+                found.setdefault(name, []).append(layer.name)
+        return {name: tuple(users) for name, users in found.items()}
+
     @property
     def listed(self) -> tuple[LayerSpec, ...]:
         """What Keras calls `model.layers`: no bare operations; no InputLayer in a Sequential."""
