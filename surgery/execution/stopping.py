@@ -59,11 +59,12 @@ def _asked(number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def deferred() -> Iterator[None]:
     """Meanwhile a signal does not break in; whoever works here calls `raise_if_asked` where ending does no harm."""
+    outer = _Asked.is_deferred
     _Asked.is_deferred = True
     try:
         yield
     finally:
-        _Asked.is_deferred = False
+        _Asked.is_deferred = outer
     raise_if_asked()
 
 

@@ -94,12 +94,17 @@ def stop_failure(stop: Stopped, stage: str, position: tuple[int, int]) -> RunFai
     """The failure that a signal during training stands for."""
     epoch, step = position
     kept = "the weights from before the stage" if epoch <= 1 else f"the weights after epoch {epoch - 1}"
+    return _stopped(stop, f"stage '{stage}', epoch {epoch}, step {step}", kept)
+
+
+def stop_after_training(stop: Stopped) -> RunFailed:
+    """The failure that a signal stands for which comes when the training is over."""
+    return _stopped(stop, "after the training", "the trained weights")
+
+
+def _stopped(stop: Stopped, where: str, kept: str) -> RunFailed:
     word, kind = ("interrupted", Interrupted) if stop.number == signal.SIGINT else ("told to stop", Terminated)
-    return kind(
-        f"stage '{stage}', epoch {epoch}, step {step}: {word}",
-        expected=f"all epochs; {kept} are kept",
-        fix="run it again",
-    )
+    return kind(f"{where}: {word}", expected=f"the end of the run; {kept} are kept", fix="run it again")
 
 
 def known_failure(error: Exception, stage: str, position: tuple[int, int], batch_size: int) -> RunFailed | None:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from surgery.errors import RunFailed, SurgeryError, flatten, raise_all
 from surgery.execution.build import build, build_source_model
 from surgery.execution.commit import refuse_input, write_result
+from surgery.execution.stopping import Stopped, deferred
 from surgery.execution.variables import LiveValues
 from surgery.model.archive.staging import claimed
 from surgery.model.spec import ModelSpec
@@ -32,6 +33,7 @@ from surgery.training.evaluation import (
     unguarded,
 )
 from surgery.training.folder import new_folder
+from surgery.training.guards import stop_after_training
 from surgery.training.place import Field
 from surgery.training.progress import Progress, progress_for
 from surgery.training.record import shown
@@ -120,20 +122,38 @@ def _run(job: Job, output: Path | None) -> RunResult:
             before = _before(job, model, setup)
         folder = new_folder(recipe.folder if output is None else output.parent, recipe.name)
         if recipe.training is not None and datasets is not None:
-            with account.timed("training"):
-                outcome = _train(job, recipe.training, model, datasets, folder)
-            account.history = outcome.history
-            if outcome.failure is not None:
-                _keep(job.plan, model, account, folder, outcome.failure)
-        with account.timed("evaluation"):
-            account.comparisons = _after(job, model, setup, before)
+            _trained(job, recipe.training, model, datasets, folder, account)
+        try:
+            with account.timed("evaluation"):
+                account.comparisons = _after(job, model, setup, before)
+        except Stopped as stop:
+            if not account.history.stages:
+                raise
+            _keep(job.plan, model, account, folder, stop_after_training(stop))
     if failures := gate_failures(account.comparisons):
         account.leave(folder, "gate-failed", None, "; ".join(failure.what for failure in failures))
         raise_all(failures)
     written = output or folder / "model.keras"
-    with account.timed("write"):
-        _write(job.plan, job.plan.final, model, written)
-    return RunResult(account.leave(folder, "done", written), folder, written)
+    # A signal that comes now waits until the model and the record of the run are both there.
+    with deferred():
+        with account.timed("write"):
+            _write(job.plan, job.plan.final, model, written)
+        return RunResult(account.leave(folder, "done", written), folder, written)
+
+
+def _trained(
+    job: Job, training: Training, model: Any, datasets: Datasets, folder: Path, account: Account
+) -> None:
+    """Trains the model in place; what stops it leaves the last good weights."""
+    failure: RunFailed | None = None
+    try:
+        with account.timed("training"), deferred():
+            outcome = _train(job, training, model, datasets, folder)
+            account.history, failure = outcome.history, outcome.failure
+    except Stopped as stop:
+        failure = failure or stop_after_training(stop)
+    if failure is not None:
+        _keep(job.plan, model, account, folder, failure)
 
 
 def _datasets(job: Job, model: Any) -> Datasets | None:

@@ -81,3 +81,41 @@ def test_the_second_signal_leaves_at_once(number: int, status: int) -> None:
     process.send_signal(number)
     assert process.wait(timeout=30) == status
     process.stdout.close()
+
+
+SHORT = LONG.replace("epochs: 100000", "epochs: 2")
+AFTERWARDS = """
+import os, signal, sys
+import surgery
+from surgery.cli.main import main
+from surgery.execution.backend import load_keras
+load_keras()
+from surgery.training import progress
+def stop(self, *arguments):
+    os.kill(os.getpid(), signal.SIGTERM)
+progress.Lines.__exit__ = stop
+main()
+"""
+
+
+@pytest.mark.keras
+def test_a_signal_between_training_and_evaluation_keeps_the_trained_weights(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(1)
+    np.savez(tmp_path / "data.npz", x=numbers.normal(size=(16, 8, 8, 1)), y=numbers.integers(0, 5, 16))
+    write_recipe(tmp_path, SHORT, classifier())
+    done = subprocess.run(
+        [sys.executable, "-c", AFTERWARDS, "run", "recipe.yaml"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 143
+    assert "error[terminated]: after the training: told to stop" in done.stderr
+    assert "Traceback" not in done.stderr
+    record = json.loads((tmp_path / "runs/test/0001/run.json").read_text())
+    assert len(record["stages"][0]["epochs"]) == 2
+    assert (tmp_path / "runs/test/0001/last-good.keras").exists()
+    assert not (tmp_path / "out.keras").exists()
