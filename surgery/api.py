@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import keras
 
     from surgery.execution.answers import KerasAnswers
+    from surgery.execution.claims import Evidence
     from surgery.model.changes import Diff
     from surgery.model.revision import Revision
     from surgery.model.shapes import Built
@@ -129,17 +130,25 @@ def apply(plan: Plan, *, trust: Sequence[str] = ()) -> keras.Model:
     return build(plan, plan.recipe.permitted(trust))
 
 
-def apply_to_file(plan: Plan, output: Path, *, trust: Sequence[str] = ()) -> None:
+def apply_to_file(plan: Plan, output: Path, *, trust: Sequence[str] = (), prove: bool | None = None) -> Evidence:
     """Writes the model after the plan's operations, and checks the file against the plan before it is put in place.
 
     Args:
         plan: A plan from `plan`.
         output: A path that ends in `.keras`.
         trust: Modules outside Keras that may be imported.
+        prove: Whether to measure, on a small random batch, that what no operation changes computes the same. None: when Keras is
+            needed anyway, for initial values.
+
+    Returns:
+        What the operations claim, and what was measured.
+
+    Raises:
+        PromiseBroken: something is not as planned; nothing is written then.
     """
     from surgery.execution.commit import apply_to_file
 
-    apply_to_file(plan, output, plan.recipe.permitted(trust))
+    return apply_to_file(plan, output, plan.recipe.permitted(trust), prove)
 
 
 def run(recipe: Recipe, *, trust: Sequence[str] = (), output: str | Path | None = None) -> RunResult:

@@ -22,6 +22,14 @@ def apply(
     output: Output = None,
     set: Set = None,
     trust: Trust = None,
+    prove: Annotated[
+        bool | None,
+        typer.Option(
+            "--prove/--no-prove",
+            help="Measure on a small random batch that what no operation changes computes the same. "
+            "By default only when Keras is needed anyway, for initial values.",
+        ),
+    ] = None,
 ) -> None:
     """Write the model after a recipe's operations, without training.
 
@@ -30,6 +38,7 @@ def apply(
     Example: `surgery apply recipes/quickstart/digits-0-to-9.yaml -o new.keras`
     """
     from surgery import api
+    from surgery.reporting.evidence_text import evidence_lines
     from surgery.reporting.plan_text import plan_text
 
     granted = trusted(recipe, trust)
@@ -41,5 +50,6 @@ def apply(
         made = api.plan(opened(recipe, set), trust=granted)
     target = output or made.output
     print(plan_text(made))
-    api.apply_to_file(made, target, trust=granted)
-    print(f"\nWritten and checked against the plan: {printable(str(target))}")
+    evidence = api.apply_to_file(made, target, trust=granted, prove=prove)
+    print("\n" + "\n".join(evidence_lines(evidence.to_json())))
+    print(f"Written and checked against the plan: {printable(str(target))}")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surgery.errors import OutputRefused, PromiseBroken
+from surgery.execution.backend import load_keras
+from surgery.execution.claims import NOT_NEEDED, NOT_WANTED, Evidence, claims_of
 from surgery.execution.fill import LedgerValues
 from surgery.model.archive import Values, open_weights, read_model, write_archive
 from surgery.model.archive.staging import claimed
@@ -15,6 +17,7 @@ from surgery.model.blocks import same_bits
 from surgery.model.config import to_config
 from surgery.model.prove import prove
 from surgery.model.spec import ModelSpec
+from surgery.model.weights import has_fresh
 from surgery.planning import Plan
 from surgery.planning.history import history_of, read_history
 
@@ -22,10 +25,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = ()) -> None:
+def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = (), prove: bool | None = None) -> Evidence:
     """Writes the model after the plan's operations.
 
     Keras is imported only for the initial values of new layers; what is kept goes from file to file.
+
+    Args:
+        plan: The plan.
+        output: The file.
+        trust: Modules outside Keras that may be imported.
+        prove: Whether to build both models and measure on a small batch that what is not changed computes the same. None: when
+            Keras is needed anyway.
 
     Raises:
         OutputRefused: when the output would replace the source.
@@ -34,8 +44,24 @@ def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = ()) -> None:
     """
     refuse_input(plan, output)
     with claimed(output), plan.library() as library:
+        found = _evidence(plan, trust, prove)
         values = LedgerValues(plan.spec, library, plan.recipe.seed, trust)
         write_result(plan, plan.spec, values, output, trained=())
+    return found
+
+
+def _evidence(plan: Plan, trust: Sequence[str], prove: bool | None) -> Evidence:
+    if prove is None:
+        prove = any(has_fresh(weight.source) for _, layer in plan.spec.walk() for weight in layer.weights)
+        if not prove:
+            return Evidence(claims_of(plan), not_measured=NOT_NEEDED)
+    if not prove:
+        return Evidence(claims_of(plan), not_measured=NOT_WANTED)
+    load_keras()
+    from surgery.execution.build import build
+    from surgery.execution.evidence import evidence
+
+    return evidence(plan, build(plan, trust), trust)
 
 
 def write_result(plan: Plan, spec: ModelSpec, values: Values, output: Path, trained: Collection[str]) -> None:

@@ -44,6 +44,9 @@ class Branch(Operation):
     layers: Annotated[list[LayerObject], Field(min_length=1)]
     """The new layers, in a chain; the last one is the new output."""
 
+    def claim(self) -> str:
+        return "the outputs that were there stay as they are"
+
     def targets(self, model: ModelSpec) -> tuple[str, ...]:
         return (self.one(model, "from")[0],)
 

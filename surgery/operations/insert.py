@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from surgery.errors import GraphUnsupported
+from surgery.model.congruence import is_inert
 from surgery.model.edits import AddLayer, Edit, Redirect
 from surgery.model.keras_object import LayerObject
 from surgery.model.select import Selector
@@ -70,6 +71,10 @@ class Insert(Operation):
 
     def takes_layers(self) -> bool:
         return False
+
+    def claim(self) -> str | None:
+        inert = all(is_inert(layer.class_name, layer.config) for layer in self.layers)
+        return "what the model computes stays as it is, outside training" if inert else None
 
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
         path = self.targets(model)[0]

@@ -32,6 +32,9 @@ class MergeLora(Operation):
     layers: Selector
     """The layers to merge; those without LoRA stay as they are, and of a nested model all of its layers are meant."""
 
+    def claim(self) -> str:
+        return "the plain layers compute what the adapted ones did"
+
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
         done: set[str] = set()
         for path in self.targets(model):

@@ -82,6 +82,13 @@ class Operation(BaseModel):
             raise LookupError(f"{self.op} is not bound to its files")
         return self._library
 
+    def claim(self) -> str | None:
+        """What it leaves as it is, in words, where it claims something: it is measured when the model is built.
+
+        What is compared follows from the models alone (`surgery.model.congruence`).
+        """
+        return None
+
     def names_layers(self) -> bool:
         """Whether it picks its layers by name alone, so that no other operation changes what it picks."""
         return all(_is_literal(getattr(self, name)) for name in type(self).model_fields)

@@ -52,6 +52,9 @@ class Rename(Operation):
             )
         return value
 
+    def claim(self) -> str:
+        return "what the model computes stays as it is"
+
     def targets(self, model: ModelSpec) -> tuple[str, ...]:
         if not isinstance(self.layers, dict):
             return self.select(model, "layers")

@@ -33,6 +33,9 @@ class Truncate(Operation):
     after: Selector
     """The layer that becomes the output."""
 
+    def claim(self) -> str:
+        return "the output is the inner activation of the source"
+
     def targets(self, model: ModelSpec) -> tuple[str, ...]:
         return (self.one(model, "after")[0],)
 

@@ -33,5 +33,8 @@ class Unfreeze(Operation):
     layers: Selector
     """The layers to unfreeze."""
 
+    def claim(self) -> str:
+        return "what the model computes stays as it is"
+
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
         return set_trainable(model, self.targets(model), True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from surgery.reporting.evidence_text import evidence_lines
 from surgery.reporting.markdown import code, escape, folded, markdown_table
 from surgery.reporting.run_curves import curves_of, sparkline
 from surgery.reporting.run_words import epochs, metric, seconds, status_sentence
@@ -26,6 +27,7 @@ def run_report(document: Document, image: str | None) -> str:
     for title, body in (
         ("Before and after", _evaluation(document)),
         ("The model", _model(document)),
+        ("Evidence", _evidence(document)),
         ("Training", _training(document, image)),
         ("Data", _data(document)),
         ("Where and how", _circumstances(document)),
@@ -62,6 +64,11 @@ def _model(document: Document) -> str:
     ]
     lines += [f"- line {step['line']}: {escape(step['op'])}, {_layers(step['layers'])}" for step in plan["steps"]]
     return "\n".join(lines)
+
+
+def _evidence(document: Document) -> str:
+    found = document.get("evidence")
+    return "\n".join(f"- {line}" for line in evidence_lines(found, escape)) if found else ""
 
 
 def _layers(paths: list[str]) -> str:

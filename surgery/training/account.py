@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from surgery.execution.claims import Evidence
 from surgery.model.fingerprint import file_digest
 from surgery.planning import Plan
 from surgery.recipe import Recipe
@@ -45,6 +46,7 @@ class Account:
         self.facts: Mapping[str, DataFacts] = {}
         self.history = History()
         self.comparisons: list[Comparison] = []
+        self.evidence: Evidence | None = None
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -93,6 +95,7 @@ class Account:
             "digests": self._digests | written,
             "data": {name: asdict(facts) for name, facts in self.facts.items()},
             "stages": self.history.to_json(),
+            "evidence": self.evidence.to_json() if self.evidence else None,
             "evaluation": [comparison.to_json() for comparison in self.comparisons],
             "timings": {name: round(seconds, 3) for name, seconds in self._timings.items()},
             "notes": [*self._plan.notes, *cannot_repeat(self._device, self.streams)],

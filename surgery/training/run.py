@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from surgery.errors import RunFailed, SurgeryError, flatten, raise_all
 from surgery.execution.build import build, build_source_model
 from surgery.execution.commit import refuse_input, write_result
+from surgery.execution.evidence import evidence
 from surgery.execution.stopping import Stopped, deferred
 from surgery.execution.variables import LiveValues
 from surgery.model.archive.staging import claimed
@@ -113,6 +114,8 @@ def _run(job: Job, output: Path | None) -> RunResult:
     with on(job.device):
         with account.timed("build"):
             model = build(job.plan, job.trust)
+        with account.timed("evidence"):
+            account.evidence = evidence(job.plan, model, job.trust)
         with account.timed("data"):
             datasets = _datasets(job, model)
         if datasets is not None:
