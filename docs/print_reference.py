@@ -27,6 +27,7 @@ RECIPE: Sequence[tuple[str, type[BaseModel]]] = (
     ("model: a KerasHub preset", source.PresetModel),
     ("model: from a factory", source.FactoryModel),
     ("training", training.Training),
+    ("training.cache", training.Cache),
     ("training.data", training.TrainingData),
     ("a training stage", training.Stage),
     ("learning_rates: some layers", training.LearningRate),

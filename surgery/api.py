@@ -151,25 +151,31 @@ def apply_to_file(plan: Plan, output: Path, *, trust: Sequence[str] = (), prove:
     return apply_to_file(plan, output, plan.recipe.permitted(trust), prove)
 
 
-def run(recipe: Recipe, *, trust: Sequence[str] = (), output: str | Path | None = None) -> RunResult:
+def run(
+    recipe: Recipe, *, trust: Sequence[str] = (), output: str | Path | None = None, cache: bool = True
+) -> RunResult:
     """The operations, the training stages, the evaluation, the outputs, the report.
 
     Args:
         recipe: A recipe from `load_recipe`.
         trust: Modules outside Keras that may be imported.
         output: Where to write the model, instead of the recipe's `outputs.model`.
+        cache: Whether frozen layers are computed once for all epochs.
     """
-    return run_plan(plan(recipe, trust=trust), trust=trust, output=output)
+    return run_plan(plan(recipe, trust=trust), trust=trust, output=output, cache=cache)
 
 
-def run_plan(plan: Plan, *, trust: Sequence[str] = (), output: str | Path | None = None) -> RunResult:
+def run_plan(
+    plan: Plan, *, trust: Sequence[str] = (), output: str | Path | None = None, cache: bool = True
+) -> RunResult:
     """The same for a plan that is made already."""
     from surgery.execution.backend import load_keras
 
     load_keras()
     from surgery.training.run import run
 
-    return run(plan, trust=plan.recipe.permitted(trust), output=None if output is None else Path(output))
+    written = None if output is None else Path(output)
+    return run(plan, trust=plan.recipe.permitted(trust), output=written, cache=cache)
 
 
 def lock(plan: Plan, result: RunResult | None = None) -> Path:

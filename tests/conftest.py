@@ -38,3 +38,9 @@ def _seeded(request: pytest.FixtureRequest) -> None:
         import keras
 
         keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What runs keep for the next one stays out of the user's own cache."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))

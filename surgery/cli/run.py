@@ -21,6 +21,9 @@ def run(
         bool, typer.Option("--locked", help="Run only if everything that goes in is as NAME.lock says.")
     ] = False,
     lock: Annotated[bool, typer.Option("--lock", help="Write NAME.lock afterwards, with what came out.")] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Compute frozen layers once for all epochs, and keep the result.")
+    ] = True,
     set: Set = None,
     trust: Trust = None,
 ) -> None:
@@ -44,7 +47,7 @@ def run(
     if locked:
         api.check_lock(made)
     print(plan_text(made), flush=True)
-    result = api.run_plan(made, trust=granted, output=output)
+    result = api.run_plan(made, trust=granted, output=output, cache=cache)
     print(f"\n{run_text(result.document)}")
     if lock:
         print(f"Locked: {printable(str(api.lock(made, result)))}")

@@ -81,6 +81,8 @@ class StageDocument(TypedDict):
     """How many numbers it trains."""
     batch_normalization: str | None
     """What the trainable BatchNormalization layers of the source model do, and how many they are."""
+    frozen_prefix: str
+    """Which frozen layers are computed once for all epochs, and what ends them."""
     rates: list[RateDocument]
     """The layers that learn slower or faster than the optimizer says, or have a weight decay of their own."""
 
@@ -154,6 +156,7 @@ def plan_document(plan: Plan) -> PlanDocument:
                 "steps": [_step(step) for step in stage.steps],
                 "trainable_parameters": stage.trainable_parameters,
                 "batch_normalization": stage.normalization,
+                "frozen_prefix": stage.prefix.described,
                 "rates": [
                     {"path": path, "multiplier": rate.multiplier, "weight_decay": rate.weight_decay}
                     for path, rate in stage.rates.items()

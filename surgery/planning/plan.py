@@ -13,6 +13,7 @@ from surgery.model.notebook import InNotebook
 from surgery.model.spec import ModelSpec
 from surgery.operations import Operation
 from surgery.planning.normalization import normalizations
+from surgery.planning.prefix import WHOLE, Prefix
 from surgery.planning.rates import Rate
 from surgery.recipe import Recipe
 from surgery.recipe.training import Stage
@@ -79,6 +80,8 @@ class StagePlan:
     """What the layers have that do not simply learn as the optimizer says, by path."""
     adapted: tuple[str, ...] = ()
     """The BatchNormalization layers whose statistics follow the data while their gamma and beta stay."""
+    prefix: Prefix = WHOLE
+    """The frozen layers that are computed once for all epochs."""
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from surgery.planning.gradual import Field, Part, parts
 from surgery.planning.ledger import ledger
 from surgery.planning.normalization import adapted, as_asked
 from surgery.planning.plan import Plan, Source, StagePlan
+from surgery.planning.prefix import WHOLE, frozen_prefix
 from surgery.planning.rates import Rate, rates
 from surgery.planning.simulate import Simulation
 from surgery.planning.source import open_source
@@ -98,7 +99,8 @@ def _stage(recipe: Recipe, part: Part, run: Simulation, errors: list[SurgeryErro
         except SurgeryError as error:
             place = ("training", "stages", part.number)
             errors += [one.at(recipe.location(*place, *one.field)) for one in flatten(error)]
-    return StagePlan(part.stage, part.number, tuple(run.steps), spec, found, adapted(part.stage, spec))
+    prefix = frozen_prefix(spec, recipe.training, part.stage) if recipe.training else WHOLE
+    return StagePlan(part.stage, part.number, tuple(run.steps), spec, found, adapted(part.stage, spec), prefix)
 
 
 def _simulated(

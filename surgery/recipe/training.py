@@ -36,6 +36,9 @@ class TrainingData(Part):
     """Another order in every epoch, made from the seed and the epoch. Default true. A factory shuffles itself."""
 
 
+ByteSize = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?[KMGT]B$", examples=["500 MB", "1 GB"])]
+"""A size in bytes: `500 MB`, in powers of 1000."""
+
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
@@ -126,6 +129,16 @@ class Stage(Part):
     """Keras callbacks, with their arguments: `[{EarlyStopping: {patience: 3}}]`."""
 
 
+class Cache(Part):
+    """How much room the features may take that frozen layers are computed to, once for all epochs."""
+
+    memory: ByteSize = "1 GB"
+    """Up to this size they lie in memory, larger ones are read from disk. Default 1 GB, for each set of samples."""
+
+    disk: ByteSize = "10 GB"
+    """What all of them may take on disk, where the next run finds them; the oldest go. Default 10 GB, 0 GB keeps none."""
+
+
 class Training(Part):
     """The data, and the stages that train on it."""
 
@@ -140,3 +153,11 @@ class Training(Part):
 
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Dtype policy to train in. A mixed one computes in 16 bits and keeps weights and outputs in float32. Default: float32."""
+
+    cache: Cache = Field(default_factory=Cache)
+    """How much room features of frozen layers may take. On a GPU they are used only where this is said."""
+
+
+def byte_count(size: ByteSize) -> int:
+    """`1.5 GB` as 1500000000."""
+    return int(float(size[:-2]) * 1000 ** (1 + "KMGT".index(size[-2])))

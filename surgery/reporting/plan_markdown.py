@@ -32,6 +32,7 @@ def plan_markdown(plan: Plan) -> str:
             for s in plan.stages
         ]
         parts.append(markdown_table(("stage", "begins with", "trains parameters", "batch normalization"), stages))
+        parts += [f"- {escape(s.name)}: {escape(s.prefix.described)}" for s in plan.stages]
     paces = [
         (escape(s.name), rate_text(r), escape(", ".join(p))) for s in plan.stages for r, p in rate_groups(s).items()
     ]

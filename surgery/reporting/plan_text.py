@@ -75,6 +75,7 @@ def _stages(plan: Plan) -> list[str]:
             lines.append(f"  {step.op} (line {step.line}): {_names(step.layers)}")
         if stage.normalization:
             lines.append(f"  batch normalization: {stage.normalization}")
+        lines.append(f"  {printable(stage.prefix.described)}")
         lines += table(_rates(stage), indent="  ")
     return lines
 

@@ -107,6 +107,8 @@ def _stages(document: Document) -> Iterator[str]:
             (str(epoch["epoch"]), *(metric(epoch["metrics"].get(name)) for name in names), seconds(epoch["seconds"]))
             for epoch in records
         ]
+        if stage.get("frozen_prefix"):
+            yield f"{escape(stage['name'])}: {escape(stage['frozen_prefix'])}."
         yield folded(summary, markdown_table(("epoch", *map(escape, names), "time"), rows))
 
 

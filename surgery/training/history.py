@@ -26,6 +26,8 @@ class StageRecord:
     epochs: tuple[EpochRecord, ...]
     seconds: float
     trainable_parameters: int
+    frozen_prefix: str | None = None
+    """Which frozen layers were computed once, in a sentence."""
 
     @property
     def ended_early(self) -> bool:
@@ -50,6 +52,7 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
         "ended_early": stage.ended_early,
         "seconds": round(stage.seconds, 3),
         "trainable_parameters": stage.trainable_parameters,
+        "frozen_prefix": stage.frozen_prefix,
         "epochs": [_epoch(record) for record in stage.epochs],
     }
 

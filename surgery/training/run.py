@@ -18,7 +18,7 @@ from surgery.model.archive.staging import claimed
 from surgery.model.spec import ModelSpec
 from surgery.planning import Plan
 from surgery.recipe import Recipe
-from surgery.recipe.training import Training
+from surgery.recipe.training import Training, byte_count
 from surgery.training.account import Account
 from surgery.training.augmentation import Augmentation
 from surgery.training.datasets import Datasets, open_datasets
@@ -33,6 +33,7 @@ from surgery.training.evaluation import (
     misfits,
     unguarded,
 )
+from surgery.training.features import Budget, default_folder
 from surgery.training.folder import new_folder
 from surgery.training.guards import stop_after_training
 from surgery.training.place import Field
@@ -60,7 +61,12 @@ class RunResult:
 
 
 def run(
-    plan: Plan, *, trust: Sequence[str] = (), output: Path | None = None, progress: Progress | None = None
+    plan: Plan,
+    *,
+    trust: Sequence[str] = (),
+    output: Path | None = None,
+    progress: Progress | None = None,
+    cache: bool = True,
 ) -> RunResult:
     """Carries out a recipe.
 
@@ -72,6 +78,7 @@ def run(
         trust: The modules outside Keras that may be imported.
         output: Where to write the model, instead of the recipe's `outputs.model`.
         progress: Where the training says how far it is. Default: standard error.
+        cache: Whether frozen layers are computed once for all epochs.
 
     Raises:
         SurgeryError: Everything that does not fit, before the first step, with its place in the recipe.
@@ -88,7 +95,7 @@ def run(
         seed_everything(recipe.seed)
         device = resolve(recipe.training.device if recipe.training else "auto")
         with claimed(output) if output is not None else nullcontext():
-            return _run(Job(plan, tuple(trust), device, progress or progress_for()), output)
+            return _run(Job(plan, tuple(trust), device, progress or progress_for(), cache), output)
     except SurgeryError as error:
         for one in flatten(error):
             one.at(recipe.location(*one.field) if one.field else None)
@@ -103,6 +110,7 @@ class Job:
     trust: tuple[str, ...]
     device: str
     progress: Progress
+    cache: bool = True
 
     @property
     def recipe(self) -> Recipe:
@@ -144,9 +152,7 @@ def _run(job: Job, output: Path | None) -> RunResult:
         return RunResult(account.leave(folder, "done", written), folder, written)
 
 
-def _trained(
-    job: Job, training: Training, model: Any, datasets: Datasets, folder: Path, account: Account
-) -> None:
+def _trained(job: Job, training: Training, model: Any, datasets: Datasets, folder: Path, account: Account) -> None:
     """Trains the model in place; what stops it leaves the last good weights."""
     failure: RunFailed | None = None
     try:
@@ -170,7 +176,7 @@ def _datasets(job: Job, model: Any) -> Datasets | None:
 
 def _works(job: Job) -> list[StageWork]:
     return [
-        StageWork(planned.stage, planned.trainable, planned.number, planned.rates, planned.adapted)
+        StageWork(planned.stage, planned.trainable, planned.number, planned.rates, planned.adapted, planned.prefix)
         for planned in job.plan.stages
     ]
 
@@ -214,9 +220,18 @@ def _train(job: Job, training: Training, model: Any, datasets: Datasets, folder:
         job.trust,
         job.progress,
         Augmentation(layers, job.recipe.seed, job.trust) if (layers := training.data.augmentation) else None,
+        _budget(job, training),
+        training.precision,
     )
     with precision(model, training.precision):
         return train(model, _works(job), setting)
+
+
+def _budget(job: Job, training: Training) -> Budget | None:
+    """On a GPU the frozen layers may round otherwise alone than in one function with the rest: only where it is asked for."""
+    if not job.cache or (job.device != "cpu" and "cache" not in training.model_fields_set):
+        return None
+    return Budget(byte_count(training.cache.memory), byte_count(training.cache.disk), default_folder())
 
 
 def _after(job: Job, model: Any, setup: Setup, before: Sequence[Measurement]) -> list[Comparison]:

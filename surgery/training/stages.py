@@ -15,11 +15,13 @@ import keras
 
 from surgery.errors import InvalidValue, RunFailed, SurgeryError
 from surgery.execution.stopping import Stopped, deferred
+from surgery.planning.prefix import WHOLE, Prefix
 from surgery.planning.rates import Rate
 from surgery.recipe.training import Stage
 from surgery.training.augmentation import Augmentation
 from surgery.training.class_weight import weighted
 from surgery.training.examples import Examples, Indices, Stream
+from surgery.training.features import Budget
 from surgery.training.guards import FiniteGuard, StopBetweenSteps, known_failure, stop_failure
 from surgery.training.history import EpochRecord, History, StageRecord
 from surgery.training.layers import hold_scale, set_trainable
@@ -30,6 +32,7 @@ from surgery.training.progress import Progress, Quiet, StepReporter
 from surgery.training.rates import Pace, paced
 from surgery.training.recorder import EpochOrder, Recorder
 from surgery.training.seeds import reseed_layers
+from surgery.training.shortened import Shortened, shortened
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class StageWork:
     """What the layers have that do not simply learn as the optimizer says."""
     adapted: Sequence[str] = ()
     """The BatchNormalization layers whose statistics follow the data while their gamma and beta stay."""
+    prefix: Prefix = WHOLE
+    """The frozen layers that are computed once for all epochs."""
 
     @property
     def field(self) -> Field:
@@ -66,6 +71,8 @@ class Setting:
         trust: The modules whose code may be imported.
         progress: Where it says how far it is.
         augmentation: Varies the inputs of training batches.
+        budget: The room for what frozen layers are computed to; without it they are computed in every step.
+        precision: The dtype policy.
     """
 
     train: Examples | Stream
@@ -78,6 +85,8 @@ class Setting:
     trust: Sequence[str] = ()
     progress: Progress | None = None
     augmentation: Augmentation | None = None
+    budget: Budget | None = None
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,9 @@ def train(model: Any, stages: Sequence[StageWork], setting: Setting) -> Outcome:
             hold_scale(model, work.adapted)
             reseed_layers(model, setting.seed, work.stage.name)
             began = time.perf_counter()
-            records, failure = _fit(model, work, setting, progress)
-            done.append(_record(model, work.stage, records, time.perf_counter() - began))
+            fitted = _fit(model, work, setting, progress)
+            failure = fitted.failure
+            done.append(_record(model, work.stage, fitted, time.perf_counter() - began))
             if failure is not None:
                 break
     return Outcome(History(tuple(done)), failure)
@@ -165,23 +175,37 @@ def check_objects(work: StageWork, trust: Sequence[str]) -> list[SurgeryError]:
     return errors
 
 
-def _fit(
-    model: Any, work: StageWork, setting: Setting, progress: Progress
-) -> tuple[list[EpochRecord], RunFailed | None]:
+@dataclass(frozen=True)
+class Fitted:
+    """What a stage did, what stopped it, and which frozen layers were computed once."""
+
+    records: list[EpochRecord]
+    failure: RunFailed | None
+    frozen_prefix: str | None
+
+
+def _fit(model: Any, work: StageWork, setting: Setting, progress: Progress) -> Fitted:
     stage = work.stage
-    data, steps, order = _training_batches(work, setting)
-    compile_for(model, work, setting.trust, steps)
+    short = shortened(
+        Shortened(model, setting.train, setting.validation),
+        work.prefix,
+        setting.batch_size,
+        setting.budget,
+        *(setting.device, setting.precision),
+    )
+    data, steps, order = _training_batches(work, setting, short.train)
+    compile_for(short.model, work, setting.trust, steps)
     progress.stage(stage.name, stage.epochs, steps)
     guard, recorder = FiniteGuard(stage.name, setting.device, model), Recorder(progress.epoch)
     failure = None
     try:
         with deferred():
-            model.fit(
+            short.model.fit(
                 data,
                 epochs=stage.epochs,
                 # Keras 3.15 would shuffle the batches of a PyDataset once more, by Python's global generator.
                 shuffle=False,
-                validation_data=in_stored_order(setting.validation, setting.batch_size),
+                validation_data=in_stored_order(short.validation, setting.batch_size),
                 callbacks=[
                     *(*order, guard, StopBetweenSteps(), *_callbacks(work, setting)),
                     *(recorder, StepReporter(progress)),
@@ -198,14 +222,16 @@ def _fit(
             raise
     if failure is not None:
         guard.good.restore()
-    return recorder.records, failure
+    return Fitted(recorder.records, failure, short.described)
 
 
-def _training_batches(work: StageWork, setting: Setting) -> tuple[Any, int | None, list[EpochOrder]]:
+def _training_batches(
+    work: StageWork, setting: Setting, train: Examples | Stream
+) -> tuple[Any, int | None, list[EpochOrder]]:
     """What `fit` takes, the steps of an epoch where they are known, and the callback that orders them."""
-    if isinstance(setting.train, Stream):
-        return setting.train.source, None, []
-    examples, name = weighted(setting.train, work.stage, work.field), work.stage.name
+    if isinstance(train, Stream):
+        return train.source, None, []
+    examples, name = weighted(train, work.stage, work.field), work.stage.name
     order = partial(_order, setting.seed, name, len(examples)) if setting.shuffle else None
     augment = None if setting.augmentation is None else partial(setting.augmentation, name)
     batches = Batches(examples, setting.batch_size, order, augment)
@@ -223,6 +249,7 @@ def _callbacks(work: StageWork, setting: Setting) -> list[Any]:
     ]
 
 
-def _record(model: Any, stage: Stage, records: list[EpochRecord], seconds: float) -> StageRecord:
+def _record(model: Any, stage: Stage, fitted: Fitted, seconds: float) -> StageRecord:
     parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
-    return StageRecord(stage.name, stage.epochs, tuple(records), seconds, parameters)
+    records = tuple(fitted.records)
+    return StageRecord(stage.name, stage.epochs, records, seconds, parameters, fitted.frozen_prefix)
