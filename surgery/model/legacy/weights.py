@@ -14,8 +14,8 @@ from surgery.errors import ModelInvalid, ModelUnsupported
 from surgery.model.archive.groups import group_names, snake_case
 from surgery.model.archive.values import Place
 from surgery.model.config import from_config
-from surgery.model.legacy.h5 import OldFile, Saved
 from surgery.model.legacy.conversions import convert_weights
+from surgery.model.legacy.h5 import OldFile, Saved
 from surgery.model.legacy.keras2 import plain_name
 from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec, join_path
 from surgery.model.weights import Stored
