@@ -32,6 +32,7 @@ def diff_html(diff: Diff, title: str) -> str:
     parts = _parts(diff)
     old, new = graph_view(diff.old), graph_view(diff.new)
     old_parts = {back.get(path, path): told for path, told in parts.items()}
+    shown = {*map(gone.get, old.boxes), *map(kinds.get, new.boxes)}
     return page_html(
         Page(
             title=printable(title),
@@ -40,7 +41,7 @@ def diff_html(diff: Diff, title: str) -> str:
             totals=[Total(name, *_split(text)) for name, text in totals(diff)],
             drawings=(draw("Before", old, gone), draw("After", new, kinds)),
             layers=(layer_rows(old, gone, old_parts), layer_rows(new, kinds, parts)),
-            legend=[word for word in LEGEND if word in {*gone.values(), *kinds.values()}],
+            legend=[word for word in LEGEND if word in shown],
             sections=list(_sections(diff)),
             footer="Written by surgery diff. This file fetches nothing.",
         )

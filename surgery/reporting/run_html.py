@@ -38,6 +38,7 @@ def run_html(document: Document, plan: Plan) -> str:
     parts = _ledger_parts(plan)
     sentence = status_sentence(document, printable).replace("**", "")
     description = document["recipe"]["description"]
+    shown = {*map(gone.get, old.boxes), *map(kinds.get, new.boxes)}
     return page_html(
         Page(
             title=printable(document["recipe"]["name"]),
@@ -46,7 +47,7 @@ def run_html(document: Document, plan: Plan) -> str:
             totals=list(_totals(document, plan)),
             drawings=(draw("Before", old, gone), draw("After", new, kinds)),
             layers=(layer_rows(old, gone, {}), layer_rows(new, kinds, parts | _changes(old, new, parts))),
-            legend=[word for word in LEGEND if word in {*gone.values(), *kinds.values()}],
+            legend=[word for word in LEGEND if word in shown],
             sections=[section for section in _sections(document, plan) if section.blocks],
             footer=f"Written by surgery run, {printable(document['began'])}. This file fetches nothing.",
         )
