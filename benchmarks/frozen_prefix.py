@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
     frozen(arguments.examples, arguments.epochs)
-    nothing_frozen(arguments.examples, 5)
+    nothing_frozen(arguments.examples // 4, 3, rounds=9)
 
 
 if __name__ == "__main__":
