@@ -6,12 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before anything imports Keras. Two workers share two cores, so one thread for each.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("surgery", deadline=None)
+settings.load_profile("surgery")
 
 REPOSITORY = Path(__file__).parent.parent
 

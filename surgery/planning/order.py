@@ -91,4 +91,8 @@ def _meet(one: _Reach | None, other: _Reach | None) -> bool:
 def _key(operation: Operation, reach: _Reach | None, place_of: Mapping[str, int], number: int) -> tuple[int, str, str]:
     if reach is None or not reach.targets:
         return (number, "", "")
-    return (min(place_of.get(path, 0) for path in reach.targets), operation.op, operation.model_dump_json(by_alias=True))
+    return (
+        min(place_of.get(path, 0) for path in reach.targets),
+        operation.op,
+        operation.model_dump_json(by_alias=True),
+    )

@@ -29,7 +29,13 @@ def order(*layers: LayerSpec, outputs: tuple[str, ...], inputs: tuple[str, ...] 
 
 def test_sorts_by_the_longest_way_to_an_output() -> None:
     short, long = node("short", "x"), [node("a", "x"), node("b", "a")]
-    assert order(node("sum", "short", "b"), short, *long, node("x"), outputs=("sum",)) == ("x", "a", "short", "b", "sum")
+    assert order(node("sum", "short", "b"), short, *long, node("x"), outputs=("sum",)) == (
+        "x",
+        "a",
+        "short",
+        "b",
+        "sum",
+    )
 
 
 def test_a_tie_goes_to_the_layer_that_the_outputs_reach_first() -> None:

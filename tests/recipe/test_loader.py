@@ -122,7 +122,7 @@ recipe.yaml:20:9: error[unknown-operation]: there is no operation 'freze'
    |
 20 |   - op: freze
    |         ^^^^^
-  expected: one of {', '.join(registry())}
+  expected: one of {", ".join(registry())}
   fix:      did you mean 'freeze'?
 
 recipe.yaml:37:15: error[wrong-type]: training.stages[1].epochs: '2' is not a whole number

@@ -82,7 +82,12 @@ def change(old: str, new: str) -> Any:
 def test_a_run_leaves_the_model_and_the_record_of_it(folder: Path) -> None:
     result = carried_out(folder)
     assert result.model == folder / "build/small.keras"
-    assert sorted(path.name for path in result.folder.iterdir()) == ["curves.svg", "report.html", "report.md", "run.json"]
+    assert sorted(path.name for path in result.folder.iterdir()) == [
+        "curves.svg",
+        "report.html",
+        "report.md",
+        "run.json",
+    ]
     assert result.folder == folder / "build/runs/small/0001"
     document = json.loads((result.folder / "run.json").read_text())
     assert document["status"] == "done"
