@@ -56,7 +56,10 @@ def _application(recipe: Recipe, source: ApplicationModel) -> tuple[Any, str]:
             expected=f"arguments of keras.applications.{name}",
             fix=f"see https://keras.io/api/applications/ for {name}",
         ) from error
-    except OSError as error:
+    except Exception as error:
+        # A download that fails is a bare Exception. Keras 3.15.
+        if not isinstance(error, OSError) and type(error) is not Exception:
+            raise
         raise RunFailed(
             f"the weights of {name} cannot be had: {error}",
             expected="a network, or a weights file",
