@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from surgery.cli.app import app
 from surgery.cli.main import register
 from surgery.errors import SurgeryError
+from surgery.model.docstrings import field_docstrings
 from surgery.operations import Operation
 from surgery.operations.description import Description, described
 from surgery.recipe import data, evaluation, source, training
@@ -46,14 +46,10 @@ def operations_page() -> Iterator[str]:
     yield "# Operations\n"
     yield from _table(("op", "effect"), ((f"[`{entry.name}`](#{entry.name})", entry.summary) for entry in described()))
     yield "\nEvery operation also takes:\n"
-    yield from _table(("field", "", "meaning"), map(_field, _of_every_operation()))
+    yield from _table(("field", "", "meaning"), (_field(Operation, name) for name in Operation.model_fields if name != "op"))
     for entry in described():
         yield f"\n## {entry.name}\n\n{entry.summary}\n\n{entry.text}\n\n```yaml\n{entry.example}\n```\n"
         yield from _table(("field", "", "meaning"), _operation_fields(entry))
-
-
-def _of_every_operation() -> list[tuple[str, FieldInfo]]:
-    return [(name, info) for name, info in Operation.model_fields.items() if name != "op"]
 
 
 def _operation_fields(entry: Description) -> Iterator[tuple[str, str, str]]:
@@ -66,16 +62,12 @@ def recipe_page() -> Iterator[str]:
     yield "# Every key of a recipe\n"
     for title, part in RECIPE:
         yield f"\n## {title}\n\n{_text(part)}\n"
-        yield from _table(("key", "", "meaning"), map(_field, part.model_fields.items()))
+        yield from _table(("key", "", "meaning"), (_field(part, name) for name in part.model_fields))
 
 
-def _field(named: tuple[str, FieldInfo]) -> tuple[str, str, str]:
-    name, info = named
-    return (
-        f"`{info.alias or name}`",
-        "required" if info.is_required() else "",
-        " ".join((info.description or "").split()),
-    )
+def _field(part: type[BaseModel], name: str) -> tuple[str, str, str]:
+    info, text = part.model_fields[name], field_docstrings(part).get(name, "")
+    return f"`{info.alias or name}`", "required" if info.is_required() else "", " ".join(text.split())
 
 
 def errors_page() -> Iterator[str]:
