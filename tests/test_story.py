@@ -1,4 +1,7 @@
-"""The whole story in a real git repository: recipe, lock, branches, `git diff`, a merge of locks, `lock --check`, `verify`."""
+"""The whole story in a real git repository.
+
+A first recipe, a lock, a branch, `git diff`, the comment of its pull request, a merge of locks, `lock --check`, `verify`.
+"""
 
 from __future__ import annotations
 
@@ -129,15 +132,22 @@ def test_git_speaks_of_layers(folder: Path, git: Git, surgery: Surgery) -> None:
 
 @pytest.mark.keras
 def test_recipe_lock_branch_merge_check_verify(folder: Path, git: Git, surgery: Surgery) -> None:
-    lock = folder / "test.lock"
+    lock, comment = folder / "test.lock", folder / ".git" / "comment.md"
+    surgery("init", "model.keras", "-o", "first.yaml")
+    assert "replace (line " in surgery("plan", "first.yaml")
+    (folder / "first.yaml").unlink()
     surgery("lock", "recipe.yaml")
     git.commit("A recipe and its lock")
 
     git("checkout", "-q", "-b", "longer")
     edit(folder / "recipe.yaml", "epochs: 2", "epochs: 3")
+    assert "+      epochs: 3" in git("diff")
     assert "recipe training stages 1 head: was sha256" in surgery("lock", "--check", "recipe.yaml", status=4)
     surgery("lock", "recipe.yaml")
     git.commit("Train longer")
+    surgery("review", "main", "--dry-run", str(comment))
+    assert "letters" in comment.read_text()
+    assert "Plan of test" in comment.read_text()
 
     git("checkout", "-q", "main")
     edit(folder / "recipe.yaml", "seed: 5", "seed: 6")
