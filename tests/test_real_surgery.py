@@ -114,3 +114,14 @@ def test_fer_cut_inside_gives_the_inner_activation(tmp_path: Path) -> None:
     cut = surgery(tmp_path, real_model(FER), "[{op: truncate, after: add_3}]")
     inner = keras.Model(whole.inputs[0], whole.get_layer("add_3").output)
     assert np.array_equal(cut.predict(x[:4], verbose=0), inner.predict(x[:4], verbose=0))
+
+
+def test_a_pruned_reader_still_reads(tmp_path: Path) -> None:
+    x, y = digits()
+    whole = surgery(tmp_path, real_model(SUDOKU), "[]")
+    (tmp_path / "out.keras").unlink()
+    hidden = [layer.name for layer in whole.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)][-2]
+    pruned = surgery(tmp_path, real_model(SUDOKU), f"[{{op: prune, layers: {hidden}, fraction: 0.1}}]")
+    assert pruned.count_params() < whole.count_params()
+    scaled = np.asarray(keras.ops.image.resize(x[:1000], (whole.input_shape[1],) * 2))
+    assert max(accuracy(pruned, scaled * factor, y[:1000]) for factor in (1, 255)) > 0.9

@@ -1,6 +1,7 @@
 """Every model of `keras.applications`: read without Keras it is what Keras has, and surgery on it keeps every bit.
 
-Fresh weights, the smallest input that is allowed, one process. The whole set takes long: `make applications`.
+Fresh weights, the smallest input that is allowed, one process. The whole set, 40 models, takes three quarters of an hour on two
+busy cores: `make applications`.
 """
 
 from __future__ import annotations
