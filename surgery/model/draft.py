@@ -79,6 +79,9 @@ class Draft:
         change = {TensorRef(old, c, o): TensorRef(new, c, o) for c in calls for o in outputs}
         self.redirect(change, None, True)
         self.inputs = substitute(self.inputs, change)
+        if isinstance(self.inputs, Mapping):
+            # Keras wants each key of a dict of inputs to be the name of its input.
+            self.inputs = {new if key == old else key: value for key, value in self.inputs.items()}
 
     def redirect(self, change: Mapping[TensorRef, TensorRef], consumers: tuple[str, ...] | None, outputs: bool) -> None:
         """Replaces tensors in the calls of those who read them, and in the model's outputs."""

@@ -204,7 +204,7 @@ def test_layers_with_several_arguments_masks_and_slices() -> None:
     x = keras.Input((5,), name="words")
     y = layers.Embedding(7, 4, mask_zero=True)(x)
     y = layers.MultiHeadAttention(2, 2)(y, value=y[:, 1:4])
-    y, state, _ = layers.LSTM(3, return_sequences=True, return_state=True)(y)
+    y, state, _ = layers.LSTM(3, return_sequences=True, return_state=True, name="lstm")(y)
     y = layers.Bidirectional(layers.GRU(2))(layers.GRU(3, return_sequences=True)(y, initial_state=state))
     model = keras.Model([x], {"end": ops.concatenate([y, state], axis=-1), "cut": y[..., :2]})
     spec, again = roundtrip(model)

@@ -41,14 +41,16 @@ print(json.dumps([answer, sorted(name for name in sys.modules if name.split(".")
 GATE = """
 import json, sys
 import surgery.model.scan as scanner
-import surgery.model.scan.child
+from surgery.model.scan.child import _load_everything
+_load_everything()
 events = []
 sys.addaudithook(lambda event, arguments: events.append([event, arguments]))
 paths = json.load(sys.stdin)
 verdicts = [scanner.scan(path).is_accepted for path in paths]
 opened = [a[0] for e, a in events if e == "open" and isinstance(a[0], str)]
 others = sorted({e for e, a in events if e.split(".")[0] in ("socket", "exec", "os.system", "urllib", "ctypes")})
-print(json.dumps([verdicts, opened, others, sorted(m for m in sys.modules if m.split(".")[0] in ("keras", "tensorflow", "h5py"))]))
+backends = sorted(m for m in sys.modules if m.split(".")[0] in ("keras", "tensorflow", "torch", "jax"))
+print(json.dumps([verdicts, opened, others, backends]))
 """
 
 
