@@ -46,7 +46,9 @@ def operations_page() -> Iterator[str]:
     yield "# Operations\n"
     yield from _table(("op", "effect"), ((f"[`{entry.name}`](#{entry.name})", entry.summary) for entry in described()))
     yield "\nEvery operation also takes:\n"
-    yield from _table(("field", "", "meaning"), (_field(Operation, name) for name in Operation.model_fields if name != "op"))
+    yield from _table(
+        ("field", "", "meaning"), (_field(Operation, name) for name in Operation.model_fields if name != "op")
+    )
     for entry in described():
         yield f"\n## {entry.name}\n\n{entry.summary}\n\n{entry.text}\n\n```yaml\n{entry.example}\n```\n"
         yield from _table(("field", "", "meaning"), _operation_fields(entry))
