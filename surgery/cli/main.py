@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import os
 import pkgutil
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 import typer.main
@@ -26,7 +30,21 @@ PARTS = {"app", "main", "opened", "options", "output", "project", "pull_request"
 def main() -> None:
     """Runs one command and exits."""
     obey_signals()
-    sys.exit(run(sys.argv[1:]))
+    # Most of what a short command makes lives to its end: looking for garbage as often as usual takes a tenth of its time.
+    gc.set_threshold(50_000, 20, 20)
+    status = run(sys.argv[1:])
+    if "keras" in sys.modules:
+        sys.exit(status)
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """Ends the process without taking its modules apart, which nobody would see and everybody would wait for."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def run(arguments: list[str]) -> int:
