@@ -35,12 +35,12 @@ from surgery.training.evaluation import (
 )
 from surgery.training.features import Budget, default_folder
 from surgery.training.folder import new_folder
-from surgery.training.guards import stop_after_training
 from surgery.training.place import Field
 from surgery.training.progress import Progress, progress_for
 from surgery.training.record import shown
 from surgery.training.seeds import seed_everything
 from surgery.training.stages import Outcome, Setting, StageWork, check_objects, train
+from surgery.training.stops import stop_after_training
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 from surgery.planning.prefix import Prefix
 from surgery.training.examples import Examples, Stream
 from surgery.training.features import Budget, Featured, featured, prefix_key
-from surgery.training.guards import is_out_of_memory
 from surgery.training.prefix import halves
+from surgery.training.stops import is_out_of_memory
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from surgery.training.augmentation import Augmentation
 from surgery.training.class_weight import weighted
 from surgery.training.examples import Examples, Indices, Stream
 from surgery.training.features import Budget
-from surgery.training.guards import FiniteGuard, StopBetweenSteps, known_failure, stop_failure
 from surgery.training.history import EpochRecord, History, StageRecord
 from surgery.training.layers import hold_scale, set_trainable
 from surgery.training.objects import live, live_callback
@@ -33,6 +32,7 @@ from surgery.training.rates import Pace, paced
 from surgery.training.recorder import EpochOrder, Recorder
 from surgery.training.seeds import reseed_layers
 from surgery.training.shortened import Shortened, shortened
+from surgery.training.stops import StopBetweenSteps, StopOnNonFinite, known_failure, stop_failure
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _fit(model: Any, work: StageWork, setting: Setting, progress: Progress) -> F
     data, steps, order = _training_batches(work, setting, short.train)
     compile_for(short.model, work, setting.trust, steps)
     progress.stage(stage.name, stage.epochs, steps)
-    guard, recorder = FiniteGuard(stage.name, setting.device, model), Recorder(progress.epoch)
+    finite, recorder = StopOnNonFinite(stage.name, setting.device, model), Recorder(progress.epoch)
     failure = None
     try:
         with deferred():
@@ -207,21 +207,21 @@ def _fit(model: Any, work: StageWork, setting: Setting, progress: Progress) -> F
                 shuffle=False,
                 validation_data=in_stored_order(short.validation, setting.batch_size),
                 callbacks=[
-                    *(*order, guard, StopBetweenSteps(), *_callbacks(work, setting)),
+                    *(*order, finite, StopBetweenSteps(), *_callbacks(work, setting)),
                     *(recorder, StepReporter(progress)),
                 ],
                 verbose=0,
             )
     except Stopped as stop:
-        failure = stop_failure(stop, stage.name, guard.position)
+        failure = stop_failure(stop, stage.name, finite.position)
     except RunFailed as error:
         failure = error
     except Exception as error:
-        failure = known_failure(error, stage.name, guard.position, setting.batch_size)
+        failure = known_failure(error, stage.name, finite.position, setting.batch_size)
         if failure is None:
             raise
     if failure is not None:
-        guard.good.restore()
+        finite.good.restore()
     return Fitted(recorder.records, failure, short.described)
 
 

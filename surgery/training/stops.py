@@ -29,7 +29,7 @@ class Snapshot:
         return all(np.isfinite(value).all() for _, value in self._values if value.dtype.kind == "f")
 
 
-class FiniteGuard(keras.callbacks.Callback):  # type: ignore[misc]
+class StopOnNonFinite(keras.callbacks.Callback):  # type: ignore[misc]
     """Stops at the first loss that is NaN or infinite, and at the end of an epoch whose weights are.
 
     Comes before every callback that writes or remembers weights. On the CPU each step is looked at as it ends; on another

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from surgery.training import guards
+from surgery.training import stops
 from surgery.training.examples import ArrayExamples
 from surgery.training.stages import StageWork, train
 from tests.training import small
@@ -81,7 +81,7 @@ def test_what_keras_refuses_in_the_middle_is_no_crash(tmp_path: Path) -> None:
 
 
 def test_a_mistake_of_ours_is_not_dressed_up() -> None:
-    assert guards.known_failure(KeyError("x"), "head", (1, 1), 8) is None
+    assert stops.known_failure(KeyError("x"), "head", (1, 1), 8) is None
 
 
 def test_an_interrupt_passes(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_an_interrupt_passes(tmp_path: Path) -> None:
 
 def test_a_snapshot_knows_weights_that_are_no_numbers() -> None:
     model = small.model()
-    assert guards.Snapshot(model).is_finite
+    assert stops.Snapshot(model).is_finite
     model.get_layer("head").bias.assign(np.full(3, np.nan, "float32"))
-    assert not guards.Snapshot(model).is_finite
+    assert not stops.Snapshot(model).is_finite
     assert isinstance(model, keras.Model)
