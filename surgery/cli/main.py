@@ -66,7 +66,8 @@ def run(arguments: list[str]) -> int:
         finish(None)
         return stop.exit_code
     except typer.TyperException as error:
-        print(_usage(error), file=sys.stderr)
+        if error.format_message():  # without arguments the help has said it all
+            print(_usage(error), file=sys.stderr)
         return USAGE
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)

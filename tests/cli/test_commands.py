@@ -116,6 +116,13 @@ def test_explain_every_code(capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().out.startswith(code)
 
 
+def test_no_command_at_all_shows_the_help_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    shown = capsys.readouterr()
+    assert "inspect" in shown.out
+    assert shown.err == ""
+
+
 def test_usage_errors_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = write_recipe(tmp_path, FREEZE)
     assert run(["plan"]) == 2
