@@ -37,6 +37,7 @@ class Average(Operation):
 
     phase = Phase.WEIGHTS
     reads_files = True
+    model_files = "with"
 
     op: Literal["average"]
 

@@ -40,6 +40,9 @@ class Operation(BaseModel):
     reads_files: ClassVar[bool] = False
     """Whether its edits follow from other model files, or from values, and not from the model alone."""
 
+    model_files: ClassVar[str | None] = None
+    """The key, if it has one, under which it names further model files."""
+
     op: str
 
     optional: bool = False

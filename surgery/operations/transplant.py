@@ -35,6 +35,7 @@ class Transplant(Operation):
 
     phase = Phase.WEIGHTS
     reads_files = True
+    model_files = "from"
 
     op: Literal["transplant"]
 

@@ -5,9 +5,10 @@ Nothing is imported, nothing is downloaded, Keras is not asked: recipes are rest
 
 from __future__ import annotations
 
+import posixpath
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from surgery.planning.planner import make_plan
 from surgery.planning.side import open_plan, take_surroundings
 from surgery.recipe import Recipe, load_recipe
 from surgery.recipe.file import read_bytes
+from surgery.recipe.named_files import named_files
+from surgery.recipe.parameters import substitute
+from surgery.recipe.reader import read_yaml
 
 MODELS = (".keras", ".h5", ".hdf5")
 _IS_RECIPE = re.compile(rb"^surgery\s*:", re.MULTILINE)
@@ -34,11 +38,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ReviewedRecipe:
-    """A recipe that the change touches: itself, its lock or its source model."""
+    """A recipe that the change touches: itself, its lock or a file that it reads."""
 
     path: str
     state: str
-    """added, changed, removed; or affected, when only its lock or model changed."""
+    """added, changed, removed; or affected, when only its lock or a file that it reads changed."""
     errors: tuple[SurgeryError, ...] = ()
     """What is wrong with the recipe, its plan or its lock."""
     warnings: tuple[SurgeryError, ...] = ()
@@ -118,7 +122,7 @@ def _recipes(changed: dict[str, str]) -> Iterator[str]:
     gone = [path for path, state in changed.items() if state == "removed"]
     for path in sorted({*tracked, *changed, *gone}):
         is_recipe = path.endswith(RECIPES) and (path in gone or _is_recipe(path))
-        if is_recipe and (path in changed or any(near in changed for near in _neighbours(path))):
+        if is_recipe and (path in changed or _is_near(path, changed)):
             yield path
 
 
@@ -129,16 +133,23 @@ def _is_recipe(path: str) -> bool:
         return False
 
 
-def _neighbours(path: str) -> Iterator[str]:
-    """The lock and the source model of a recipe, as far as it can be read."""
+def _is_near(path: str, changed: Iterable[str]) -> bool:
+    """Whether a change touches the lock of a recipe, or what it reads; it need not be a good recipe."""
     try:
-        recipe = load_recipe(path, restricted=True)
-        yield lock_path(recipe).as_posix()
-        source = getattr(recipe.model, "path", None)
-        if source:
-            yield recipe.resolve(source).relative_to(Path.cwd().resolve()).as_posix()
-    except (SurgeryError, ValueError):
-        return
+        document, _ = read_yaml(path, read_bytes(Path(path)))
+        document, _, _ = substitute(document, {})
+    except SurgeryError:
+        return False
+    name = document.find("name")
+    named = [*(one.path for one in named_files(document)), f"{name.content if name else ''}.lock"]
+    near = {posixpath.normpath(posixpath.join(posixpath.dirname(path), one)) for one in named}
+    return any(other in near or not near.isdisjoint(_folders(other)) for other in changed)
+
+
+def _folders(path: str) -> Iterator[str]:
+    """The folders that a file lies in; a model or the samples may be a folder."""
+    while path := posixpath.dirname(path):
+        yield path
 
 
 def _recipe(base: str, path: str, changed: dict[str, str]) -> ReviewedRecipe:

@@ -18,14 +18,12 @@ from surgery.model.weights import has_fresh, stored_in
 from surgery.planning.plan import Plan
 from surgery.planning.seeds import layer_seed
 from surgery.recipe.file import read_bytes
+from surgery.recipe.named_files import named_files
 from surgery.recipe.parameters import substitute
 from surgery.recipe.reader import read_yaml
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-MODEL = ("model", "path")
-FILE_KEYS = {"path", "weights", "npz", "csv", "image_folder"}
 
 
 @contextmanager
@@ -38,18 +36,17 @@ def open_plan(plan: Plan) -> Iterator[Side]:
 def take_surroundings(recipe: Path, revision: Revision) -> None:
     """Puts the files that a recipe of a revision names beside it.
 
-    Its model is the one of the same revision, or of the working tree where git does not have it. Data decide nothing in a
+    Its models are those of the same revision, or of the working tree where git does not have them. Data decide nothing in a
     plan: they are only linked.
     """
     document, _ = read_yaml(str(recipe), read_bytes(recipe))
     document, _, _ = substitute(document, {})
-    named = [(keys, node.content) for keys, node in document.root.walk() if keys and keys[-1] in FILE_KEYS]
-    for keys, path in sorted(named, key=lambda item: item[0] != MODEL):
-        if not isinstance(path, str) or not path or "\0" in path:
+    for named in sorted(named_files(document), key=lambda named: named.kind == "data"):
+        if "\0" in named.path:
             continue
-        place = Path(os.path.normpath(recipe.resolve().parent / path))
+        place = Path(os.path.normpath(recipe.resolve().parent / named.path))
         if place.is_relative_to(revision.folder) and not os.path.lexists(place):
-            _take(place.relative_to(revision.folder), revision, from_git=keys == MODEL)
+            _take(place.relative_to(revision.folder), revision, from_git=named.kind != "data")
 
 
 def _take(path: Path, revision: Revision, *, from_git: bool) -> None:

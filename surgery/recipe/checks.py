@@ -23,9 +23,8 @@ from surgery.errors import (
 )
 from surgery.recipe.document import Document, Key
 from surgery.recipe.file import nearest_file
+from surgery.recipe.named_files import Keys, named_files, sample_sources
 from surgery.recipe.workspace import require_inside, workspace_of
-
-Keys = tuple[Key, ...]
 
 _CUSTOM = re.compile(r"([A-Za-z_][\w.]*)>\w+")
 _FACTORY = re.compile(r"([A-Za-z_][\w.]*):\w+")
@@ -68,12 +67,6 @@ class _Draft:
         if node and isinstance(node.content, tuple):
             yield from ((*keys, index) for index in range(len(node.content)))
 
-    def sources(self) -> Iterator[Keys]:
-        """Where samples may be described."""
-        yield ("training", "data", "train")
-        yield ("training", "data", "validation")
-        yield from ((*keys, "data") for keys in self.items("evaluation"))
-
 
 def _names(draft: _Draft) -> Iterator[SurgeryError]:
     for place, noun in ((("training", "stages"), "stage"), (("evaluation",), "evaluation")):
@@ -107,7 +100,7 @@ def _modules(draft: _Draft) -> Iterator[tuple[Keys, str, bool]]:
         if isinstance(node.content, Mapping):
             found = ((key, _CUSTOM.fullmatch(key)) for key in node.content)
             yield from (((*keys, key), match[1], True) for key, match in found if match)
-    for keys in (("model",), *draft.sources()):
+    for keys in (("model",), *sample_sources(draft.document)):
         factory = _FACTORY.fullmatch(draft.text(*keys, "factory") or "")
         if factory:
             yield (*keys, "factory"), factory[1], False
@@ -123,7 +116,7 @@ def _application(draft: _Draft) -> Iterator[SurgeryError]:
 
 def _restricted(draft: _Draft) -> Iterator[SurgeryError]:
     refused = False
-    for keys in (*(keys for keys, _ in _inputs(draft)), *_checkpoints(draft), ("outputs", "model")):
+    for keys in (*(named.keys for named in named_files(draft.document)), ("outputs", "model")):
         written = draft.text(*keys)
         if written is None:
             continue
@@ -136,40 +129,21 @@ def _restricted(draft: _Draft) -> Iterator[SurgeryError]:
         yield from _files(draft)
 
 
-def _checkpoints(draft: _Draft) -> Iterator[Keys]:
-    """The keys of the model files that operations read."""
-    for keys in draft.items("operations"):
-        yield from (key for key in ((*keys, "from"), *draft.items(*keys, "with")) if draft.text(*key))
-
-
 def _files(draft: _Draft) -> Iterator[SurgeryError]:
-    for keys, noun in _inputs(draft):
-        path = draft.folder / str(draft.text(*keys))
+    for named in named_files(draft.document):
+        path, location = draft.folder / named.path, draft.document.location(*named.keys)
         if path.exists() and not path.is_file() and not path.is_dir():
-            yield FileUnreadable(
-                f"{draft.text(*keys)} is a pipe, a socket or a device",
-                expected=f"a {noun}",
-                location=draft.document.location(*keys),
-            )
+            what = f"{named.path} is a pipe, a socket or a device"
+            yield FileUnreadable(what, expected=f"a {named.noun}", location=location)
             continue
-        is_there = path.is_dir() if keys[-1] == "image_folder" else path.exists()
+        is_there = path.is_dir() if named.noun == "folder" else path.exists()
         if not is_there:
             yield FileMissing(
-                f"there is no {noun} {draft.text(*keys)}",
-                expected=f"a {noun}, relative to {draft.folder}",
+                f"there is no {named.noun} {named.path}",
+                expected=f"a {named.noun}, relative to {draft.folder}",
                 fix=nearest_file(path),
-                location=draft.document.location(*keys),
+                location=location,
             )
-
-
-def _inputs(draft: _Draft) -> Iterator[tuple[Keys, str]]:
-    """The keys of each file or folder that the recipe reads, and what it is."""
-    places: list[tuple[Keys, str]] = [(("model", "path"), "model")]
-    if draft.text("model", "weights") != "imagenet":
-        places.append((("model", "weights"), "weights file"))
-    for keys in draft.sources():
-        places += [((*keys, "npz"), "file"), ((*keys, "csv"), "file"), ((*keys, "image_folder"), "folder")]
-    yield from ((keys, noun) for keys, noun in places if draft.text(*keys))
 
 
 def _output(draft: _Draft) -> Iterator[SurgeryError]:
@@ -178,9 +152,9 @@ def _output(draft: _Draft) -> Iterator[SurgeryError]:
     if written is None:
         return
     target, place = (draft.folder / written).resolve(), draft.document.location(*keys)
-    for other, noun in _inputs(draft):
-        if (draft.folder / str(draft.text(*other))).resolve() == target:
-            what = f"the output would replace the {noun} that the recipe reads"
+    for named in named_files(draft.document):
+        if (draft.folder / named.path).resolve() == target:
+            what = f"the output would replace the {named.noun} that the recipe reads"
             yield OutputRefused(what, expected="a path of its own", fix=f"model: build/{target.name}", location=place)
     workspace = workspace_of(draft.folder)
     if not target.is_relative_to(workspace):

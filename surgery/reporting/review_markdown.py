@@ -23,7 +23,7 @@ _SIGNS = {
     "added": "new",
     "changed": "changed",
     "removed": "removed",
-    "affected": "unchanged, its model or lock changed",
+    "affected": "unchanged, its lock or what it reads changed",
 }
 _LOCKS = {"none": "-", "holds": "holds", "drifted": "**drifted**", "unchecked": "not checked"}
 

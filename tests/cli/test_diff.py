@@ -78,6 +78,16 @@ def test_a_recipe_of_a_revision_has_the_model_of_that_revision(
     assert [layer["path"] for layer in json.loads(capsys.readouterr().out)["removed"]] == ["dense"]
 
 
+def test_a_recipe_of_a_revision_has_the_checkpoints_of_that_revision(repository: Path) -> None:
+    write_recipe(repository, "operations:\n  - {op: transplant, from: other.keras}\n")
+    write_network(repository / "other.keras", classifier(), seed=2)
+    git("add", ".")
+    git("commit", "-q", "-m", "another checkpoint")
+    assert run(["diff", "git:HEAD:./recipe.yaml", "recipe.yaml", "--exit-code"]) == 0
+    write_network(repository / "other.keras", classifier(), seed=3)
+    assert run(["diff", "git:HEAD:./recipe.yaml", "recipe.yaml", "--exit-code"]) == 4
+
+
 def test_the_index_is_the_empty_revision(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_network(repository / "model.keras", classifier(), seed=2)
     git("add", "model.keras")

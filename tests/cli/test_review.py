@@ -26,9 +26,9 @@ def repository_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository
     return made
 
 
-def comment(folder: Path, *options: str, status: int = 0) -> str:
+def comment(folder: Path, *options: str, base: str = "main", status: int = 0) -> str:
     file = folder.parent / "comment.md"
-    assert run(["review", "main", "--dry-run", str(file), *options]) == status
+    assert run(["review", base, "--dry-run", str(file), *options]) == status
     return file.read_text(encoding="utf-8")
 
 
@@ -68,7 +68,26 @@ def test_a_changed_model_affects_its_recipe(repository_of: Repository) -> None:
     write_network(repository_of.folder / "one/model.keras", classifier(), seed=2)
     repository_of.commit()
     text = comment(repository_of.folder)
-    assert "`one/recipe.yaml` | unchanged, its model or lock changed | ok" in text
+    assert "`one/recipe.yaml` | unchanged, its lock or what it reads changed | ok" in text
+    assert "8 variables not equal" in text
+
+
+def test_a_recipe_without_its_model_or_data_is_reviewed_too(repository_of: Repository) -> None:
+    (repository_of.folder / "one/model.keras").unlink()
+    repository_of.commit()
+    text = comment(repository_of.folder, status=1)
+    assert "`one/recipe.yaml` | unchanged, its lock or what it reads changed" in text
+    assert "there is no model model.keras" in text
+
+
+def test_a_further_checkpoint_affects_its_recipe(repository_of: Repository) -> None:
+    recipe = repository_of.recipe("operations:\n  - {op: average, with: [other.keras]}\n")
+    write_network(recipe.with_name("other.keras"), classifier(), seed=2)
+    base = repository_of.commit()
+    write_network(recipe.with_name("other.keras"), classifier(), seed=3)
+    repository_of.commit()
+    text = comment(repository_of.folder, base=base)
+    assert "`one/recipe.yaml` | unchanged, its lock or what it reads changed | ok" in text
     assert "8 variables not equal" in text
 
 
