@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def text(model: Path) -> None:
     """
     from surgery.reporting.model_blocks import file_blocks
 
-    print(file_blocks(model, _trust()), end="")
+    print(_whatever_happens(lambda: file_blocks(model, _trust()).removesuffix("\n")))
 
 
 @git.command(hidden=True)
@@ -58,11 +59,19 @@ def diff(arguments: list[str]) -> None:
     old, new = arguments[1], arguments[4]
     renamed = f" -> {printable(arguments[7])}" if len(arguments) > 7 else ""
     print(f"diff --surgery {name}{renamed}")
+    print(_whatever_happens(lambda: _compared(old, new)))
+
+
+def _whatever_happens(make: Callable[[], str]) -> str:
+    """A text, or why there is none: git gives up altogether when its driver fails, and other files wait to be shown."""
     try:
-        print(_compared(old, new))
+        return make()
     except SurgeryError as error:
-        # Git gives up altogether when its driver fails, and other files wait to be shown.
-        print(render(error))
+        return render(error)
+    except Exception as error:  # noqa: BLE001 - our bug in one file must not hide the others
+        from surgery.cli.bug import bug_text
+
+        return bug_text(error, sys.argv[1:])
 
 
 def _compared(old: str, new: str) -> str:

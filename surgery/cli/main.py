@@ -9,7 +9,6 @@ import os
 import pkgutil
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -23,7 +22,7 @@ from surgery.errors import Errors, SurgeryError, UsageError, render
 from surgery.execution.stopping import Stopped, obey_signals, of_the_machine
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
-PARTS = {"app", "main", "opened", "options", "output", "project", "pull_request", "reported", "__main__"}
+PARTS = {"app", "bug", "main", "opened", "options", "output", "project", "pull_request", "reported", "__main__"}
 """Modules of this folder that are no commands."""
 
 
@@ -83,7 +82,9 @@ def run(arguments: list[str]) -> int:
         if (failure := of_the_machine(error)) is not None:
             finish(failure)
             return failure.exit_status
-        print(_bug(error, arguments), file=sys.stderr)
+        from surgery.cli.bug import bug_text
+
+        print(bug_text(error, arguments), file=sys.stderr)
         return BUG
 
 
@@ -108,20 +109,3 @@ def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else app.info.name
     return render(UsageError(error.format_message(), fix=f"see: {command} --help"))
-
-
-def _bug(error: Exception, arguments: list[str]) -> str:
-    """Writes the log to paste, and says where."""
-    import tempfile
-    import traceback
-
-    from surgery.cli.output import version_lines
-
-    with tempfile.NamedTemporaryFile("w", prefix="surgery-bug-", suffix=".log", delete=False) as log:
-        print(*version_lines(), f"surgery {' '.join(arguments)}", sep="\n", file=log)
-        traceback.print_exception(error, file=log)
-    return (
-        f"error[bug]: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}\n"
-        f"  expected: nothing of the kind; this is a bug of surgery, not of your recipe\n"
-        f"  fix:      please report it with this file: {Path(log.name)}"
-    )

@@ -99,3 +99,19 @@ def test_any_other_error_is_our_bug(
     said = capsys.readouterr().err
     assert said.startswith("error[bug]: ZeroDivisionError")
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", [["text"], ["diff", "out.keras", "recipe.yaml", "0", "0"]])
+def test_a_bug_in_one_file_does_not_end_git(
+    recipe: str, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fails(*_: object, **__: object) -> object:
+        raise RuntimeError("nobody thought of that")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("surgery.reporting.model_blocks.open_side", fails)
+    monkeypatch.setattr("surgery.api.diff", fails)
+    rest = ["out.keras"] if command == ["text"] else ["out.keras", "0", "0"]
+    assert run(["git", *command, *rest]) == 0
+    assert "error[bug]: RuntimeError: nobody thought of that" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("surgery-bug-*.log"))) == 1

@@ -1,0 +1,27 @@
+"""What is said of an error that is ours: one message, and a log to paste."""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from surgery.cli.output import version_lines
+
+
+def bug_text(error: Exception, arguments: Sequence[str]) -> str:
+    """Writes the log, and says where it is.
+
+    Args:
+        error: What nobody foresaw.
+        arguments: The command line.
+    """
+    with tempfile.NamedTemporaryFile("w", prefix="surgery-bug-", suffix=".log", delete=False) as log:
+        print(*version_lines(), f"surgery {' '.join(arguments)}", sep="\n", file=log)
+        traceback.print_exception(error, file=log)
+    return (
+        f"error[bug]: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}\n"
+        f"  expected: nothing of the kind; this is a bug of surgery, not of your recipe\n"
+        f"  fix:      please report it with this file: {Path(log.name)}"
+    )
