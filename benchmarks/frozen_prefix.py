@@ -27,7 +27,8 @@ from surgery.training.examples import ArrayExamples
 from surgery.training.features import Budget
 from surgery.training.order import Batches, permutation
 from surgery.training.recorder import EpochOrder
-from surgery.training.stages import Setting, StageWork, train
+from surgery.training.setting import Setting, StageWork
+from surgery.training.stages import train
 
 BATCH, CLASSES = 32, 10
 STAGE = {"name": "head", "optimizer": {"Adam": {"learning_rate": 0.001}}, "loss": "sparse_categorical_crossentropy"}

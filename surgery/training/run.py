@@ -21,6 +21,7 @@ from surgery.recipe import Recipe
 from surgery.recipe.training import Training, byte_count
 from surgery.training.account import Account
 from surgery.training.augmentation import Augmentation
+from surgery.training.compiling import check_objects
 from surgery.training.datasets import Datasets, open_datasets
 from surgery.training.devices import on, precision, resolve
 from surgery.training.evaluation import (
@@ -39,7 +40,8 @@ from surgery.training.place import Field
 from surgery.training.progress import Progress, progress_for
 from surgery.training.record import shown
 from surgery.training.seeds import seed_everything
-from surgery.training.stages import Outcome, Setting, StageWork, check_objects, train
+from surgery.training.setting import Setting, StageWork
+from surgery.training.stages import Outcome, train
 from surgery.training.stops import stop_after_training
 
 

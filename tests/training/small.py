@@ -10,7 +10,7 @@ import numpy as np
 
 from surgery.recipe.training import Stage
 from surgery.training.examples import ArrayExamples
-from surgery.training.stages import Setting
+from surgery.training.setting import Setting
 
 LOSS = "sparse_categorical_crossentropy"
 

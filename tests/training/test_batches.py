@@ -15,7 +15,8 @@ from surgery.training.augmentation import Augmentation, check_augmentation
 from surgery.training.class_weight import weighted
 from surgery.training.examples import ArrayExamples
 from surgery.training.order import Batches
-from surgery.training.stages import StageWork, train
+from surgery.training.setting import StageWork
+from surgery.training.stages import train
 from tests.training import small
 
 pytestmark = pytest.mark.keras

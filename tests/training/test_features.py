@@ -14,7 +14,8 @@ from surgery.planning.prefix import WHOLE, Prefix
 from surgery.training.examples import ArrayExamples
 from surgery.training.features import Budget
 from surgery.training.prefix import halves
-from surgery.training.stages import Outcome, StageWork, train
+from surgery.training.setting import StageWork
+from surgery.training.stages import Outcome, train
 from tests.training import small
 
 pytestmark = pytest.mark.keras

@@ -11,7 +11,8 @@ import pytest
 
 from surgery.planning.rates import Rate
 from surgery.training.rates import Pace, paced
-from surgery.training.stages import StageWork, train
+from surgery.training.setting import StageWork
+from surgery.training.stages import train
 from tests.conftest import REPOSITORY
 from tests.training import small
 from tests.training.one_step import differences

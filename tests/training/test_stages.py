@@ -7,10 +7,12 @@ import keras
 import numpy as np
 import pytest
 
+from surgery.training.compiling import check_objects
 from surgery.training.devices import precision
 from surgery.training.order import permutation
 from surgery.training.progress import Lines
-from surgery.training.stages import StageWork, check_objects, train
+from surgery.training.setting import StageWork
+from surgery.training.stages import train
 from tests.training import small
 
 pytestmark = pytest.mark.keras

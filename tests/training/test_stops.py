@@ -8,7 +8,8 @@ import pytest
 
 from surgery.training import stops
 from surgery.training.examples import ArrayExamples
-from surgery.training.stages import StageWork, train
+from surgery.training.setting import StageWork
+from surgery.training.stages import train
 from tests.training import small
 
 pytestmark = pytest.mark.keras

@@ -1,0 +1,78 @@
+"""The optimizer, loss and metrics of a stage, and what keeps them from being made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import keras
+
+from surgery.errors import InvalidValue, SurgeryError
+from surgery.recipe.training import Stage
+from surgery.training.objects import live, live_callback
+from surgery.training.place import Field
+from surgery.training.rates import Pace, paced
+from surgery.training.setting import StageWork
+
+
+def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | None = None) -> None:
+    """Compiles a model for a stage: a fresh optimizer, and a training function that obeys the flags as they are now.
+
+    Args:
+        model: The model.
+        work: The stage.
+        trust: The modules whose code may be imported.
+        steps: Those of an epoch, where they are known.
+    """
+    stage, place = work.stage, work.field
+    optimizer = keras.optimizers.get(live(stage.optimizer, trust, (*place, "optimizer")))
+    model.compile(
+        optimizer=paced(optimizer, model, Pace(work.rates, warmup_steps(stage, steps, place))),
+        loss=live(stage.loss, trust, (*place, "loss")),
+        metrics=[live(metric, trust, (*place, "metrics", n)) for n, metric in enumerate(stage.metrics)],
+    )
+
+
+def warmup_steps(stage: Stage, steps: int | None, place: Field) -> int:
+    """The steps of a stage's warm-up; 0 is none.
+
+    Raises:
+        InvalidValue: It lasts epochs, and nobody knows how long these are.
+    """
+    if stage.warmup is None:
+        return 0
+    if stage.warmup.steps is not None:
+        return stage.warmup.steps
+    if steps is None:
+        raise InvalidValue(
+            "a warm-up in epochs, and a factory does not say how many steps an epoch has",
+            expected="a number of steps",
+            fix="warmup: {steps: 100}",
+            field=(*place, "warmup"),
+        )
+    return steps * (stage.warmup.epochs or 0)
+
+
+def check_objects(work: StageWork, trust: Sequence[str]) -> list[SurgeryError]:
+    """What keeps the objects of a stage from being made; asked before the first stage trains."""
+    stage, place = work.stage, work.field
+    errors: list[SurgeryError] = []
+    with TemporaryDirectory() as folder:
+        makers = [
+            partial(live, stage.optimizer, trust, (*place, "optimizer")),
+            partial(live, stage.loss, trust, (*place, "loss")),
+            *(partial(live, one, trust, (*place, "metrics", n)) for n, one in enumerate(stage.metrics)),
+            *(
+                partial(live_callback, one, Path(folder), trust, (*place, "callbacks", n))
+                for n, one in enumerate(stage.callbacks)
+            ),
+        ]
+        for make in makers:
+            try:
+                make()
+            except SurgeryError as error:
+                errors.append(error)
+    return errors

@@ -1,0 +1,115 @@
+"""One stage: compiled, fitted on its batches, and ended in order by whatever stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from surgery.errors import RunFailed
+from surgery.execution.stopping import Stopped, deferred
+from surgery.training.class_weight import weighted
+from surgery.training.compiling import compile_for
+from surgery.training.examples import Examples, Indices, Stream
+from surgery.training.history import EpochRecord
+from surgery.training.objects import live_callback
+from surgery.training.order import Batches, in_stored_order, permutation
+from surgery.training.progress import Progress, StepReporter
+from surgery.training.recorder import EpochOrder, Recorder
+from surgery.training.setting import Setting, StageWork
+from surgery.training.shortened import Shortened, shortened
+from surgery.training.stops import StopBetweenSteps, StopOnNonFinite, known_failure, stop_failure
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a stage did, what stopped it, and which frozen layers were computed once."""
+
+    records: list[EpochRecord]
+    failure: RunFailed | None
+    frozen_prefix: str | None
+
+
+def fit(model: Any, work: StageWork, setting: Setting, progress: Progress) -> Fitted:
+    """Trains a model as a stage says, whose flags it has already."""
+    stage = work.stage
+    short = shortened(
+        Shortened(model, setting.train, setting.validation),
+        work.prefix,
+        setting.batch_size,
+        setting.budget,
+        *(setting.device, setting.precision),
+    )
+    data, steps = training_batches(work, setting, short.train)
+    compile_for(short.model, work, setting.trust, steps)
+    progress.stage(stage.name, stage.epochs, steps)
+    ours = Ours(StopOnNonFinite(stage.name, setting.device, model), Recorder(progress.epoch), StepReporter(progress))
+    failure = _failure(
+        lambda: short.model.fit(
+            data,
+            epochs=stage.epochs,
+            # Keras 3.15 would shuffle the batches of a PyDataset once more, by Python's global generator.
+            shuffle=False,
+            validation_data=in_stored_order(short.validation, setting.batch_size),
+            callbacks=ours.around(_callbacks(work, setting), data),
+            verbose=0,
+        ),
+        *(stage.name, ours.finite, setting.batch_size),
+    )
+    if failure is not None:
+        ours.finite.good.restore()
+    return Fitted(ours.recorder.records, failure, short.described)
+
+
+@dataclass(frozen=True)
+class Ours:
+    """The callbacks that every stage has beside its own."""
+
+    finite: StopOnNonFinite
+    recorder: Recorder
+    steps: StepReporter
+
+    def around(self, others: list[Any], data: Any) -> list[Any]:
+        """All callbacks in their order: before the recipe's what may stop, behind them what looks at all that they did."""
+        order = [EpochOrder(data)] if isinstance(data, Batches) else []
+        return [*order, self.finite, StopBetweenSteps(), *others, self.recorder, self.steps]
+
+
+def _failure(act: Callable[[], object], stage: str, finite: StopOnNonFinite, batch_size: int) -> RunFailed | None:
+    """What stopped a stage; None where nothing did."""
+    try:
+        with deferred():
+            act()
+    except Stopped as stop:
+        return stop_failure(stop, stage, finite.position)
+    except RunFailed as error:
+        return error
+    except Exception as error:
+        failure = known_failure(error, stage, finite.position, batch_size)
+        if failure is None:
+            raise
+        return failure
+    return None
+
+
+def training_batches(work: StageWork, setting: Setting, train: Examples | Stream) -> tuple[Any, int | None]:
+    """What `fit` takes, and the steps of an epoch where they are known."""
+    if isinstance(train, Stream):
+        return train.source, None
+    examples, name = weighted(train, work.stage, work.field), work.stage.name
+    order = partial(_order, setting.seed, name, len(examples)) if setting.shuffle else None
+    augment = None if setting.augmentation is None else partial(setting.augmentation, name)
+    batches = Batches(examples, setting.batch_size, order, augment)
+    return batches, batches.num_batches
+
+
+def _order(seed: int, stage: str, length: int, epoch: int) -> Indices:
+    return permutation(seed, stage, epoch, length)
+
+
+def _callbacks(work: StageWork, setting: Setting) -> list[Any]:
+    return [
+        live_callback(callback, setting.folder, setting.trust, (*work.field, "callbacks", number))
+        for number, callback in enumerate(work.stage.callbacks)
+    ]
