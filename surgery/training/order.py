@@ -49,26 +49,32 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.batch_size = batch_size
         self._order = order
         self._augment = augment
-        self._epoch = 0
+        self._epoch = self._done = 0
         self._indices = np.arange(len(examples))
 
-    def start(self, epoch: int) -> None:
-        """Takes the order of an epoch, counted from 0. Called before the epoch draws its first batch."""
-        self._epoch = epoch
+    def start(self, epoch: int, done: int = 0) -> None:
+        """Takes the order of an epoch, counted from 0. Called before the epoch draws its first batch.
+
+        Args:
+            epoch: The epoch.
+            done: How many of its batches were drawn already, in a run that was interrupted; it gives the others.
+        """
+        self._epoch, self._done = epoch, done
         if self._order is not None:
             self._indices = self._order(epoch)
 
     @property
     def num_batches(self) -> int:
-        return -(-len(self.examples) // self.batch_size)
+        return -(-len(self.examples) // self.batch_size) - self._done
 
     def __len__(self) -> int:
         return self.num_batches
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        first = index * self.batch_size
+        number = self._done + index
+        first = number * self.batch_size
         x, *rest = self.examples.take(self._indices[first : first + self.batch_size])
-        return (x if self._augment is None else self._augment(self._epoch, index, x), *rest)
+        return (x if self._augment is None else self._augment(self._epoch, number, x), *rest)
 
 
 def in_stored_order(data: Examples | Stream | None, batch_size: int) -> Any:
