@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from surgery.errors import DataInvalid, SurgeryError, raise_all
-from surgery.recipe.training import Stage, Training
+from surgery.model.keras_object import LossObject
+from surgery.recipe.training import Training
 from surgery.training.augmentation import check_augmentation
 from surgery.training.check import DataFacts, check_batch_size, check_data, check_stage, facts_of
 from surgery.training.class_weight import weighted
@@ -79,7 +80,7 @@ def _errors(training: Training, opened: Datasets, model: Any) -> list[SurgeryErr
         if data is None or isinstance(data, Stream):
             continue
         key = name if name == "train" or training.data.validation is not None else "train"
-        for loss in dict.fromkeys(_loss_name(stage) for stage in training.stages):
+        for loss in dict.fromkeys(loss_name(stage.loss) for stage in training.stages):
             found = check_data(data, model, loss, (*FIELD, key))
             errors += [error for error in found if error.what not in {known.what for known in errors}]
     if not isinstance(opened.train, Stream) and "batch_size" in training.data.model_fields_set:
@@ -113,5 +114,6 @@ def _unfit(training: Training, train: Examples | Stream, trust: Sequence[str]) -
     ]
 
 
-def _loss_name(stage: Stage) -> str | None:
-    return None if stage.loss.is_custom else snake_case(stage.loss.class_name)
+def loss_name(loss: LossObject) -> str | None:
+    """A loss of Keras in its snake case."""
+    return None if loss.is_custom else snake_case(loss.class_name)
