@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from surgery.planning.lock import Lock
     from surgery.recipe import Recipe
     from surgery.recipe.document import Scalar
-    from surgery.training.run import RunResult
+    from surgery.training.result import RunResult
     from surgery.training.verify import Verification
 
 shown_by("surgery.reporting.notebook_html")
@@ -169,13 +169,10 @@ def run_plan(
     plan: Plan, *, trust: Sequence[str] = (), output: str | Path | None = None, cache: bool = True
 ) -> RunResult:
     """The same for a plan that is made already."""
-    from surgery.execution.backend import load_keras
-
-    load_keras()
-    from surgery.training.run import run
+    from surgery.training.process import carry_out
 
     written = None if output is None else Path(output)
-    return run(plan, trust=plan.recipe.permitted(trust), output=written, cache=cache)
+    return carry_out(plan, trust=plan.recipe.permitted(trust), output=written, cache=cache)
 
 
 def lock(plan: Plan, result: RunResult | None = None) -> Path:
@@ -242,9 +239,6 @@ def verify(plan: Plan, *, trust: Sequence[str] = ()) -> Verification:
             fix=f"surgery run --lock {plan.recipe.path}",
             location=locked.location(""),
         )
-    from surgery.execution.backend import load_keras
-
-    load_keras()
     from surgery.training.verify import verify
 
     return verify(plan, locked, inputs, plan.recipe.permitted(trust))

@@ -51,7 +51,7 @@ def load_keras() -> None:
 def _missing(what: str) -> ExtraMissing:
     return ExtraMissing(
         f"{what} is needed for this and is not installed",
-        expected="one of the extras tensorflow, cuda, jax",
+        expected="one of the extras tensorflow, cuda, jax, torch",
         fix="pip install 'keras-surgery[tensorflow]'",
     )
 

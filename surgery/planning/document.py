@@ -131,6 +131,8 @@ class PlanDocument(TypedDict):
     """How many of them training would change."""
     layers: list[LayerRow]
     """The layers of the result, as `surgery inspect` lists them."""
+    backend: str | None
+    """What Keras computes with in a run, where the recipe says it; null is what the process has that runs it."""
     stages: list[StageDocument]
     """The training stages."""
     notes: list[str]
@@ -150,6 +152,7 @@ def plan_document(plan: Plan) -> PlanDocument:
         "parameters": {"before": before.parameters, "after": after.parameters},
         "trainable_parameters": {"before": before.trainable_parameters, "after": after.trainable_parameters},
         "layers": rows(after),
+        "backend": plan.recipe.training.backend if plan.recipe.training else None,
         "stages": [
             {
                 "name": stage.name,

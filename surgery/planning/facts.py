@@ -17,9 +17,10 @@ from surgery.model.archive import open_model, read_assets
 from surgery.model.fingerprint import canonical_json, config_digest, file_digest, variable_digest
 from surgery.model.scan import checked
 from surgery.planning.plan import Plan
-from surgery.planning.stack import backend, versions
+from surgery.planning.stack import backend_of, versions
 from surgery.recipe import Recipe
 from surgery.recipe.data import CsvData, FactoryData, ImageFolderData, NpzData, file_of
+from surgery.recipe.guards import EWCGuard, ReplayGuard
 
 Facts = Mapping[str, str]
 
@@ -31,11 +32,12 @@ NOT_VALUES = {"description", "parameters", "name", "surgery", "seed", "model"}
 
 def input_facts(plan: Plan) -> dict[str, str]:
     """Every fact that the result follows from, sorted."""
+    computing = backend_of(plan.recipe)
     found = {
-        "backend": backend(),
+        "backend": computing,
         "device": plan.recipe.training.device if plan.recipe.training else "auto",
         "seed": str(plan.recipe.seed),
-        **{f"version {name}": version for name, version in versions().items()},
+        **{f"version {name}": version for name, version in versions(computing).items()},
         **recipe_facts(plan.recipe),
         **model_facts(plan),
         **data_facts(plan.recipe),
@@ -106,6 +108,10 @@ def data_sources(recipe: Recipe) -> Iterator[DataSource]:
         yield recipe.training.data.train
         if recipe.training.data.validation is not None:
             yield recipe.training.data.validation
+        for guard in recipe.training.guards:
+            match guard:
+                case EWCGuard(ewc=old) | ReplayGuard(replay=old):
+                    yield old.data
     for evaluation in recipe.evaluation:
         if not isinstance(evaluation.data, str):
             yield evaluation.data

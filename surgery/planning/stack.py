@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from pathlib import Path
+
+from surgery.recipe import Recipe
 
 PACKAGES = {"surgery": "keras-surgery", "keras": "keras", "numpy": "numpy", "h5py": "h5py"}
 MISSING = "not installed"
 
 
+def backend_of(recipe: Recipe) -> str:
+    """The backend that a run of a recipe computes with."""
+    asked = recipe.training.backend if recipe.training else None
+    return asked or backend()
+
+
 def backend() -> str:
-    """The backend that Keras would start with: `KERAS_BACKEND`, else Keras' own configuration file."""
+    """The backend of this process: that of Keras, or the one that Keras would start with: `KERAS_BACKEND`, else its own
+    configuration file."""
+    if "keras" in sys.modules:
+        return str(sys.modules["keras"].config.backend())
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"]
     file = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()) / "keras.json"
@@ -23,9 +35,14 @@ def backend() -> str:
     return found if isinstance(found, str) and found else "tensorflow"
 
 
-def versions() -> dict[str, str]:
-    """The versions that decide what comes out, by name."""
-    names = {**PACKAGES, backend(): backend()}
+def versions(computing: str | None = None) -> dict[str, str]:
+    """The versions that decide what comes out, by name.
+
+    Args:
+        computing: The backend; left out, that of this process.
+    """
+    computing = computing or backend()
+    names = {**PACKAGES, computing: computing}
     return {"python": platform.python_version(), **{name: version_of(package) for name, package in names.items()}}
 
 

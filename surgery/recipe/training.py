@@ -151,6 +151,10 @@ class Training(Part):
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to train. Default auto: a GPU if there is one. `gpu` fails where there is none."""
 
+    backend: Literal["tensorflow", "jax", "torch"] | None = None
+    """What Keras computes with in a run. Default: `KERAS_BACKEND`, or what Keras' own configuration says. Another one than that of
+    this process runs in a child process."""
+
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Dtype policy to train in. A mixed one computes in 16 bits and keeps weights and outputs in float32. Default: float32."""
 

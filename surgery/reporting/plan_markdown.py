@@ -26,6 +26,8 @@ def plan_markdown(plan: Plan) -> str:
             (code(line.path), escape(line.variable), shape(list(line.shape)), escape(line.source)) for line in others
         ]
         parts.append(folded(f"{len(others)} variables", markdown_table(("layer", "variable", "shape", "source"), rows)))
+    if plan.recipe.training and plan.recipe.training.backend:
+        parts.append(f"Trains on {code(plan.recipe.training.backend)}.")
     if plan.stages:
         stages = [
             (escape(s.name), _names(s.steps), count(s.trainable_parameters), escape(s.normalization or "-"))

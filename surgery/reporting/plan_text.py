@@ -67,7 +67,8 @@ def _totals(plan: Plan) -> list[str]:
 
 
 def _stages(plan: Plan) -> list[str]:
-    lines: list[str] = []
+    training = plan.recipe.training
+    lines = ["", f"Trains on {training.backend}"] if training and training.backend else []
     for stage in plan.stages:
         number = count(stage.trainable_parameters)
         lines += ["", f"Stage {printable(stage.name)}: trains {number} parameters"]

@@ -13,6 +13,7 @@ from typing import Any
 from surgery.execution.claims import Evidence
 from surgery.model.fingerprint import file_digest
 from surgery.planning import Plan
+from surgery.planning.stack import backend
 from surgery.recipe import Recipe
 from surgery.reporting.run_curves import curves_svg
 from surgery.reporting.run_html import run_html
@@ -89,6 +90,7 @@ class Account:
             "recipe": _recipe(recipe, self._text),
             "plan": self._plan.to_json(),
             "seed": recipe.seed,
+            "backend": backend(),
             "device": device_text(self._device),
             "precision": recipe.training.precision if recipe.training else "float32",
             "versions": versions(),

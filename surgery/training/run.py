@@ -39,27 +39,11 @@ from surgery.training.folder import new_folder
 from surgery.training.place import Field
 from surgery.training.progress import Progress, progress_for
 from surgery.training.record import shown
+from surgery.training.result import RunResult
 from surgery.training.seeds import seed_everything
 from surgery.training.setting import Setting, StageWork
 from surgery.training.stages import Outcome, train
 from surgery.training.stops import stop_after_training
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run left."""
-
-    document: dict[str, Any]
-    """What `run.json` holds."""
-    folder: Path
-    """The folder of the run, with `run.json`, `report.md` and the curves."""
-    model: Path
-    """The file of the trained model."""
-
-    def _repr_html_(self) -> str:
-        from surgery.reporting.notebook_html import run_html
-
-        return run_html(self.document)
 
 
 def run(

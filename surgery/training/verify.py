@@ -14,7 +14,7 @@ from surgery.planning import Plan
 from surgery.planning.facts import Facts
 from surgery.planning.lock import Lock
 from surgery.planning.outputs import compare_outputs, is_same_stack, output_facts
-from surgery.training.run import run
+from surgery.training.process import carry_out
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def verify(plan: Plan, lock: Lock, inputs: Facts, trust: Sequence[str] = ()) -> 
         SurgeryError: the run itself failed.
     """
     with tempfile.TemporaryDirectory(prefix="surgery-verify-") as scratch, _own_cache(scratch):
-        result = run(plan, trust=trust, output=Path(scratch) / "model.keras")
+        result = carry_out(plan, trust=trust, output=Path(scratch) / "model.keras")
         outputs = output_facts(result.model, result.document)
     same = is_same_stack(lock, inputs, outputs)
     errors = compare_outputs(lock, outputs, plan, same_stack=same)
