@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from surgery.errors import Location
@@ -118,4 +119,10 @@ def locate(path: str, lines: tuple[str, ...], span: Span) -> Location:
     """A span as a location, with the text of its line for the frame."""
     text = lines[span.line - 1] if 0 < span.line <= len(lines) else ""
     width = max(1, span.width)
-    return Location(path, span.line, span.column, width, "".join(c if c.isprintable() else " " for c in text))
+    return Location(path, span.line, span.column, width, _shown(text))
+
+
+@lru_cache(maxsize=16)
+def _shown(line: str) -> str:
+    """Remembered, for a recipe may be one long line with thousands of places at fault."""
+    return "".join(c if c.isprintable() else " " for c in line)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import cast
 
 from surgery.errors import (
     InvalidValue,
     KeyNotText,
+    LimitExceeded,
     SurgeryError,
     UnknownParameter,
     UnusedParameter,
@@ -21,6 +23,7 @@ from surgery.errors import (
     WrongType,
 )
 from surgery.model.nearest import did_you_mean
+from surgery.recipe.characters import LARGEST_FILE, MOST_PROBLEMS
 from surgery.recipe.document import Document, Entry, Node, Scalar, Span
 from surgery.recipe.scalars import read_plain, write_plain
 
@@ -28,6 +31,10 @@ _USE = re.compile(r"\$\$\{|\$\{(?P<name>[^{}]*)(?P<end>\}?)")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 SECTION = "parameters"
+MOST_USES = 100
+"""In one text."""
+MOST_NAMED = 20
+"""Parameters that the error about an unknown one lists."""
 
 
 def parse_overrides(settings: Iterable[str]) -> dict[str, Scalar]:
@@ -114,6 +121,8 @@ class _Use:
     refused: Collection[str]
     problems: list[SurgeryError]
     used: set[str] = field(default_factory=set)
+    room: int = LARGEST_FILE
+    """How many characters parameters may still put into longer texts: a long one that is used often fills any memory."""
 
     def node(self, node: Node) -> Node:
         match node.content:
@@ -134,14 +143,27 @@ class _Use:
         return "${" not in key
 
     def _text(self, node: Node, text: str) -> Node:
-        found = [use for use in _USE.finditer(text) if use["name"] is not None]
+        if len(self.problems) >= MOST_PROBLEMS:
+            return replace(node, is_refused=True)
+        found = list(islice((use for use in _USE.finditer(text) if use["name"] is not None), MOST_USES + 1))
+        if len(found) > MOST_USES:
+            return self._too_large(node, f"the text uses more than {MOST_USES} parameters")
         names = tuple(name for use in found if (name := self._name(node, use)) is not None)
         if len(names) != len(found) or any(name in self.refused for name in names):
             return replace(node, is_refused=True)
         if len(found) == 1 and found[0][0] == text:
             return replace(node, content=self._value(names[0]), parameters=names)
-        content = _USE.sub(lambda use: write_plain(self._value(use["name"])) if use["end"] else "${", text)
+        texts = {name: write_plain(self._value(name)) for name in set(names)}
+        self.room -= sum(len(texts[name]) for name in names)
+        if self.room < 0:
+            return self._too_large(node, f"parameters put more than {LARGEST_FILE} characters into the recipe")
+        content = _USE.sub(lambda use: texts[use["name"]] if use["end"] else "${", text)
         return replace(node, content=content, parameters=names)
+
+    def _too_large(self, node: Node, what: str) -> Node:
+        problem = LimitExceeded(what, expected="a recipe that a person can review")
+        self.problems.append(problem.at(self.document.at(node.span)))
+        return replace(node, is_refused=True)
 
     def _value(self, name: str) -> Scalar:
         return cast(Scalar, self.values[name])
@@ -169,8 +191,9 @@ class _Use:
         return node.span if column < 0 else Span(node.span.line, column + 1, len(use))
 
 
-def _unknown(what: str, name: str, declared: Iterable[str]) -> UnknownParameter:
-    known = ", ".join(declared) or "none is declared"
+def _unknown(what: str, name: str, declared: Collection[str]) -> UnknownParameter:
+    known = ", ".join(islice(declared, MOST_NAMED)) or "none is declared"
+    known += ", ..." if len(declared) > MOST_NAMED else ""
     fix = did_you_mean(name, declared) or f"declare it: parameters: {{{name or 'name'}: ...}}"
     return UnknownParameter(what, expected=f"one of the recipe's parameters: {known}", fix=fix)
 

@@ -14,13 +14,13 @@ Inside `not` a glob, a class, a regular expression or a config may match nothing
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from functools import reduce
 from typing import NoReturn
 
 from surgery.errors import InvalidValue
 from surgery.model.select import graph
+from surgery.model.select.expression import Expression
 from surgery.model.select.glob import Glob, has_wildcard
 from surgery.model.select.levels import Levels
 from surgery.model.select.matches import Matches
@@ -100,8 +100,8 @@ class Matcher:
             case ClassName():
                 return self._where(lambda path, layer: has_class(layer, selector))
             case Regex(pattern):
-                search = re.compile(pattern).search
-                return self._where(lambda path, layer: search(path) is not None)
+                expression = Expression(pattern)
+                return self._where(lambda path, layer: expression.is_in(path))
             case ConfigValues(values):
                 return self._where(lambda path, layer: mismatch(layer, values) is None)
             case UpstreamOf() | DownstreamOf() | Between():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import difflib
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from pydantic_core import PydanticCustomError
 
 from surgery.model.flow import flow
+from surgery.model.select.expression import Expression, ExpressionRefused
 from surgery.model.select.syntax import (
     AllOf,
     AnyOf,
@@ -148,15 +148,10 @@ def _regex(value: Mapping[str, Any], at: Keys) -> Node:
             "wrong-type", f"{_kind(pattern)} is not a regular expression", at, "a string, best in single quotes"
         )
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        why = getattr(error, "msg", None) or "too large"
-        position = getattr(error, "pos", None)
-        where = f" at position {position}" if position is not None else ""
-        expected = "a regular expression of Python's re module"
-        raise _refusal(
-            "invalid-value", f"'{pattern}' is not a regular expression: {why}{where}", at, expected
-        ) from None
+        Expression(pattern)
+    except ExpressionRefused as error:
+        message = f"'{pattern}' is not a regular expression: {error.why}"
+        raise _refusal("invalid-value", message, at, "a regular expression of RE2", error.fix) from None
     return Regex(pattern)
 
 

@@ -64,7 +64,7 @@ class ClassName:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """Layers whose whole path the regular expression is found in (`re.search`), at every level."""
+    """Layers whose whole path the regular expression is found in, at every level."""
 
     pattern: str
 
