@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 import tempfile
 import time
@@ -18,8 +17,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from surgery.execution.stopping import raise_if_asked
 from surgery.model.fingerprint import canonical_json, variable_digest
 from surgery.planning.prefix import Prefix
+from surgery.training import store
 from surgery.training.examples import Array, ArrayExamples, Examples
 from surgery.training.record import versions
 
@@ -97,9 +98,8 @@ def prefix_key(prefix: Prefix, model: Any, *circumstances: str) -> str:
 
 
 def default_folder() -> Path:
-    """Where features lie: `$XDG_CACHE_HOME/keras-surgery/features`, below `~/.cache` where that is not set."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "keras-surgery" / "features"
+    """Where features lie."""
+    return store.default_folder("features")
 
 
 def _digest(source: Examples, key: str, batch_size: int) -> tuple[str, tuple[tuple[Array, ...], Array | None]]:
@@ -122,6 +122,7 @@ def _batches(source: Examples, batch_size: int) -> Iterator[tuple[Any, ...]]:
 
 def _computed(source: Examples, prefix: Any, batch_size: int) -> Iterator[list[Array]]:
     for x, *_ in _batches(source, batch_size):
+        raise_if_asked()
         yield [_storable(array) for array in _arrays(prefix.predict_on_batch(list(_arrays(x))))]
 
 
@@ -133,7 +134,7 @@ def _gathered(made: Iterator[list[Array]], shapes: list[tuple[int, ...]]) -> lis
 def _write(place: Path, made: Iterator[list[Array]], shapes: list[tuple[int, ...]], room: int) -> None:
     """Writes the features beside their place, batch by batch, and moves them there when they are whole."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    _make_room(place.parent, room)
+    store.make_room(place.parent, room)
     staging = Path(tempfile.mkdtemp(dir=place.parent, prefix="."))
     try:
         arrays: list[Any] = []
@@ -163,23 +164,12 @@ def _read(place: Path, into_memory: bool) -> list[Array] | None:
         digests = json.loads((place / "digests.json").read_text(encoding="utf-8"))
         arrays = [np.load(place / f"{number}.npy", mmap_mode="r") for number in range(len(digests))]
         if [variable_digest(array) for array in arrays] == digests:
-            os.utime(place)
+            store.use(place)
             return [np.array(array) for array in arrays] if into_memory else arrays
     except (OSError, ValueError):
         pass
-    shutil.rmtree(place, ignore_errors=True)
+    store.remove(place)
     return None
-
-
-def _make_room(folder: Path, room: int) -> None:
-    """Removes the features that were used the longest time ago, until the others take no more than `room` bytes."""
-    kept = 0
-    # What begins with a dot another run is writing just now.
-    places = [place for place in folder.iterdir() if not place.name.startswith(".")]
-    for place in sorted(places, key=lambda place: place.stat().st_mtime, reverse=True):
-        kept += sum(file.stat().st_size for file in place.iterdir())
-        if kept > room:
-            shutil.rmtree(place, ignore_errors=True)
 
 
 def _arrays(value: Any) -> tuple[Array, ...]:
