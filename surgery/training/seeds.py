@@ -15,8 +15,9 @@ from surgery.training.layers import walk
 def seed_everything(seed: int) -> None:
     """Seeds Python, NumPy and the backend, and asks the backend for deterministic operations.
 
-    TensorFlow keeps to deterministic operations until the process ends; there is no public way back. XLA reads its
-    flags once, when JAX or TensorFlow starts its devices.
+    TensorFlow and Torch keep to deterministic operations until the process ends. XLA reads its flags once, when JAX or
+    TensorFlow starts its devices; cuBLAS, which Torch uses, its variable when it starts. JAX has nothing else to ask for: what it
+    compiles for a CPU is deterministic, and its random numbers follow from the layers' own seeds.
     """
     os.environ["TF_DETERMINISTIC_OPS"] = "1"
     flags = os.environ.get("XLA_FLAGS", "")
@@ -27,6 +28,11 @@ def seed_everything(seed: int) -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
 
 
 def reseed_layers(model: Any, seed: int, stage: str) -> None:

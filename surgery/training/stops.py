@@ -13,6 +13,9 @@ from surgery.errors import Interrupted, RunFailed, Terminated
 from surgery.execution.stopping import Stopped, raise_if_asked
 from surgery.training.layers import changing
 
+OF_BACKENDS = {"tensorflow": {"InvalidArgumentError"}, "jax": set(), "torch": {"RuntimeError", "IndexError"}}
+"""What backends raise, besides ValueError and TypeError, when data, loss and model do not fit."""
+
 
 class Snapshot:
     """The values of the variables that training may change, as they were at some moment."""
@@ -43,8 +46,8 @@ class StopOnNonFinite(keras.callbacks.Callback):  # type: ignore[misc]
         self._stage = stage
         self._epoch = 0
         self._failed_step: int | None = None
-        self.position = (0, 0)
-        """Epoch and step, from 1, that ran last."""
+        self.position = (1, 1)
+        """Epoch and step, from 1, that ran last. JAX and Torch take a model together with its first batch, before any epoch."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch, self._failed_step = epoch + 1, None
@@ -111,7 +114,7 @@ def known_failure(error: Exception, stage: str, position: tuple[int, int], batch
     """The failure that an error during training stands for. None where it is an error of ours."""
     if is_out_of_memory(error):
         return out_of_memory(stage, position, batch_size)
-    if isinstance(error, (ValueError, TypeError)) or type(error).__name__ == "InvalidArgumentError":
+    if isinstance(error, (ValueError, TypeError)) or type(error).__name__ in OF_BACKENDS[keras.backend.backend()]:
         epoch, step = position
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return RunFailed(
@@ -129,6 +132,7 @@ def is_out_of_memory(error: BaseException) -> bool:
         isinstance(error, MemoryError)
         or name in {"ResourceExhaustedError", "OutOfMemoryError"}
         or (name in {"XlaRuntimeError", "JaxRuntimeError"} and "RESOURCE_EXHAUSTED" in text)
+        or (name == "RuntimeError" and "can't allocate memory" in text)  # Torch on a CPU
     )
 
 
