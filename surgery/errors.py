@@ -330,6 +330,14 @@ class PlanStale(SurgeryError):
     """A saved plan stands on something that is not as it was: the recipe, the model, the data or a version."""
 
 
+class CheckpointStale(SurgeryError):
+    """A run cannot be resumed: something that its weights follow from is not as it was when its checkpoint was written."""
+
+
+class CheckpointInvalid(SurgeryError):
+    """A checkpoint that is not as it was written. Without it the run starts from the beginning; stages that are done stay done."""
+
+
 class DigestMismatch(SurgeryError):
     """A file is not the one that was pinned by its digest."""
 

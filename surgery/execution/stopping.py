@@ -68,6 +68,11 @@ def deferred() -> Iterator[None]:
     raise_if_asked()
 
 
+def is_asked() -> bool:
+    """Whether a signal came."""
+    return _Asked.number is not None
+
+
 def raise_if_asked() -> None:
     """Raises what a signal asked for meanwhile.
 

@@ -28,6 +28,8 @@ class StageRecord:
     trainable_parameters: int
     frozen_prefix: str | None = None
     """Which frozen layers were computed once, in a sentence."""
+    reused: bool = False
+    """Whether an earlier run has done it, and this one not again."""
 
     @property
     def ended_early(self) -> bool:
@@ -53,6 +55,7 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
         "seconds": round(stage.seconds, 3),
         "trainable_parameters": stage.trainable_parameters,
         "frozen_prefix": stage.frozen_prefix,
+        "reused": stage.reused,
         "epochs": [_epoch(record) for record in stage.epochs],
     }
 
