@@ -135,12 +135,13 @@ def _planned(guard: AnyGuard, models: _Models) -> _Found:
     match guard:
         case L2SPGuard(l2_sp=one):
             held = tuple(_held(models, one.layers))
-            return held, (), _of_held(held, models, "l2_sp")
+            others = "begin anew" if one.layers is None else "begin anew or are not chosen"
+            return held, (), _of_held(held, models, "l2_sp", others)
         case EWCGuard(ewc=one):
             _indexed(one.data, "ewc")
             held = tuple(one for one in _held(models, None) if not any(s.file for s in stored_in(one.weight.source)))
             cost = f"Fisher information of {_name(one.data)}: at most {one.samples:,} gradients of the source model"
-            return held, (), (*_of_held(held, models, "ewc"), cost)
+            return held, (), (*_of_held(held, models, "ewc", "do not come from the source model"), cost)
         case DistillGuard():
             lessons = _lessons(models)
             return (), lessons, (*(f"teaches {lesson.described}" for lesson in lessons), _teacher_cost(models.training))
@@ -172,7 +173,7 @@ def _held(models: _Models, layers: Node | None) -> Iterator[Held]:
                 yield Held(path, weight, rows)
 
 
-def _of_held(held: Sequence[Held], models: _Models, kind: str) -> tuple[str, ...]:
+def _of_held(held: Sequence[Held], models: _Models, kind: str, others: str) -> tuple[str, ...]:
     """What is held, and what is not.
 
     Raises:
@@ -185,7 +186,7 @@ def _of_held(held: Sequence[Held], models: _Models, kind: str) -> tuple[str, ...
             fix="unfreeze them in a stage, or take the guard out",
         )
     size, trained = sum(one.size for one in held), models.trained_parameters
-    free = f"; {trained - size:,} are free, for they begin anew or are not chosen" if trained > size else ""
+    free = f"; {trained - size:,} are free, for they {others}" if trained > size else ""
     return (f"holds {size:,} of {trained:,} trained parameters, in {len(held)} variables{free}",)
 
 

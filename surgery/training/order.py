@@ -35,6 +35,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: Examples in a batch; the last one of an epoch may be smaller.
         order: The order of an epoch; left out, the examples come as they are stored.
         augment: Varies the inputs of a batch of an epoch.
+        length: How many examples an epoch has, where its order takes some of them twice or not at all.
+        answered: What becomes of the targets of a batch, by its indices and its inputs as they were varied.
     """
 
     def __init__(
@@ -43,12 +45,16 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int,
         order: Callable[[int], Indices] | None = None,
         augment: Callable[[int, int, Any], Any] | None = None,
+        length: int | None = None,
+        answered: Callable[[Indices, Any, Any], Any] | None = None,
     ) -> None:
         super().__init__(workers=0, use_multiprocessing=False)
         self.examples = examples
         self.batch_size = batch_size
         self._order = order
         self._augment = augment
+        self._length = len(examples) if length is None else length
+        self._answered = answered
         self._epoch = self._done = 0
         self._indices = np.arange(len(examples))
 
@@ -65,7 +71,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     @property
     def num_batches(self) -> int:
-        return -(-len(self.examples) // self.batch_size) - self._done
+        return -(-self._length // self.batch_size) - self._done
 
     def __len__(self) -> int:
         return self.num_batches
@@ -73,8 +79,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         number = self._done + index
         first = number * self.batch_size
-        x, *rest = self.examples.take(self._indices[first : first + self.batch_size])
-        return (x if self._augment is None else self._augment(self._epoch, number, x), *rest)
+        indices = self._indices[first : first + self.batch_size]
+        x, y, *weight = self.examples.take(indices)
+        if self._augment is not None:
+            x = self._augment(self._epoch, number, x)
+        return (x, y if self._answered is None else self._answered(indices, x, y), *weight)
 
 
 def in_stored_order(data: Examples | Stream | None, batch_size: int) -> Any:
