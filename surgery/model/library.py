@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from surgery.model.archive import WeightValues, open_weights, read_assets
+from surgery.model.archive.optimizer import StoredOptimizer, read_state
 from surgery.model.derive import derive
 from surgery.model.prove import Ask
 from surgery.model.proved import read_proved
@@ -82,6 +83,14 @@ class Library:
     def assets(self) -> dict[tuple[str, str], bytes]:
         """Vocabularies and other files beside the weights of the source model."""
         return read_assets(self._safe(""))
+
+    def optimizer(self) -> tuple[StoredOptimizer, tuple[NDArray[Any], ...]]:
+        """The optimizer in the file of the source model, and the values of its variables.
+
+        Raises:
+            ModelInvalid: it has none.
+        """
+        return read_state(self._safe(""))
 
     def _safe(self, name: str) -> Path:
         """The file, once its scan accepts it; when the library closes it must still be the same."""

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from surgery.model.edits import to_json
 from surgery.model.fingerprint import file_digest
 from surgery.model.listing import DOCUMENT, LayerRow, rows
-from surgery.planning.plan import LedgerLine, Plan, Step
+from surgery.planning.plan import LedgerLine, Plan, StagePlan, Step
 
 FORMAT = 1
 
@@ -70,6 +70,24 @@ class RateDocument(TypedDict):
 
 
 @with_config(DOCUMENT)
+class SavingDocument(TypedDict):
+    """What each further epoch of a stage does not compute, for every example."""
+
+    cut: list[str]
+    """The layers whose outputs are computed once."""
+    layers: int
+    """How many layers are before the cut."""
+    parameters: int
+    """How many numbers their variables hold."""
+    multiply_adds: int
+    """How often they multiply and add, for one example."""
+    of: int
+    """How often the whole model does, from the inputs to the outputs."""
+    uncounted: list[str]
+    """Layers of which nobody can say how often; they are in neither number."""
+
+
+@with_config(DOCUMENT)
 class StageDocument(TypedDict):
     """One training stage."""
 
@@ -83,8 +101,35 @@ class StageDocument(TypedDict):
     """What the trainable BatchNormalization layers of the source model do, and how many they are."""
     frozen_prefix: str
     """Which frozen layers are computed once for all epochs, and what ends them."""
+    saving: SavingDocument | None
+    """What that saves."""
     rates: list[RateDocument]
     """The layers that learn slower or faster than the optimizer says, or have a weight decay of their own."""
+    optimizer_state: str
+    """What the optimizer starts from."""
+    optimizer_ledger: list[LedgerDocument]
+    """A line for every variable that the stage trains: where what the optimizer keeps beside it comes from; dropped, where it
+    does not train any more."""
+
+
+@with_config(DOCUMENT)
+class GuardDocument(TypedDict):
+    """A guard against forgetting."""
+
+    guard: str
+    """l2_sp, ewc, distill or replay."""
+    line: int
+    """Its line in the recipe."""
+    setting: str
+    """How strong it is."""
+    does: list[str]
+    """What it does to this model, and what it costs, in sentences."""
+    parameters: int
+    """How many numbers it holds where they start."""
+    held: list[str]
+    """The layers of which it holds some."""
+    taught: list[str]
+    """The outputs that the source model teaches."""
 
 
 @with_config(DOCUMENT)
@@ -135,6 +180,8 @@ class PlanDocument(TypedDict):
     """What Keras computes with in a run, where the recipe says it; null is what the process has that runs it."""
     stages: list[StageDocument]
     """The training stages."""
+    guards: list[GuardDocument]
+    """What keeps them from losing what the source model knows."""
     notes: list[str]
     """What was done beyond reading files, and what is lost."""
 
@@ -160,12 +207,27 @@ def plan_document(plan: Plan) -> PlanDocument:
                 "trainable_parameters": stage.trainable_parameters,
                 "batch_normalization": stage.normalization,
                 "frozen_prefix": stage.prefix.described,
+                "saving": _saving(stage),
                 "rates": [
                     {"path": path, "multiplier": rate.multiplier, "weight_decay": rate.weight_decay}
                     for path, rate in stage.rates.items()
                 ],
+                "optimizer_state": stage.optimizer.described,
+                "optimizer_ledger": [_line(line) for line in stage.optimizer.ledger],
             }
             for stage in plan.stages
+        ],
+        "guards": [
+            {
+                "guard": guard.kind,
+                "line": guard.line,
+                "setting": guard.setting,
+                "does": list(guard.described),
+                "parameters": guard.parameters,
+                "held": list(dict.fromkeys(held.path for held in guard.held)),
+                "taught": [lesson.name for lesson in guard.taught],
+            }
+            for guard in plan.guards
         ],
         "notes": list(plan.notes),
     }
@@ -174,6 +236,18 @@ def plan_document(plan: Plan) -> PlanDocument:
 def _file(plan: Plan, name: str) -> FileDocument:
     path = plan.recipe.resolve(name)
     return {"path": name, "sha256": "" if path.is_dir() else file_digest(path)}
+
+
+def _saving(stage: StagePlan) -> SavingDocument | None:
+    found = stage.saving
+    return found and {
+        "cut": [str(ref) for ref in stage.prefix.cut],
+        "layers": found.layers,
+        "parameters": found.parameters,
+        "multiply_adds": found.multiply_adds,
+        "of": found.of,
+        "uncounted": list(found.uncounted),
+    }
 
 
 def _step(step: Step) -> StepDocument:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from surgery.model.edits import Edit
 from surgery.model.library import Library
 from surgery.model.notebook import InNotebook
 from surgery.model.spec import ModelSpec
+from surgery.model.weights import WeightSource
 from surgery.operations import Operation
+from surgery.planning.guards import GuardPlan
 from surgery.planning.normalization import normalizations
 from surgery.planning.prefix import WHOLE, Prefix
 from surgery.planning.rates import Rate
+from surgery.planning.saving import Saving, saving
 from surgery.recipe import Recipe
 from surgery.recipe.training import Stage
 
@@ -67,6 +70,23 @@ class LedgerLine:
 
 
 @dataclass(frozen=True)
+class OptimizerPlan:
+    """What the optimizer of a stage starts from."""
+
+    described: str = "starts afresh"
+    """For the plan, in one line."""
+    origin: Literal["fresh", "stage", "file"] = "fresh"
+    """Whose state goes on: nobody's, that of the stage before, that of the source file."""
+    sources: Mapping[tuple[str, str], WeightSource] = field(default_factory=dict)
+    """Of each variable, by the path of its layer and its key, that goes on with the state in the source file: where the numbers
+    beside it come from."""
+    ledger: tuple[LedgerLine, ...] = ()
+    """A line for every variable that the stage trains, whether its state is kept or fresh; and for those whose state is dropped."""
+    is_plain: bool = True
+    """Whether it is a matter of course: the first optimizer there is starts afresh."""
+
+
+@dataclass(frozen=True)
 class StagePlan:
     """What a training stage trains: the steps that it begins with, and the model with their flags."""
 
@@ -82,6 +102,8 @@ class StagePlan:
     """The BatchNormalization layers whose statistics follow the data while their gamma and beta stay."""
     prefix: Prefix = WHOLE
     """The frozen layers that are computed once for all epochs."""
+    optimizer: OptimizerPlan = field(default_factory=OptimizerPlan)
+    """What its optimizer starts from."""
 
     @property
     def name(self) -> str:
@@ -92,6 +114,11 @@ class StagePlan:
         """How many numbers it trains."""
         resting = sum(w.size for path in self.adapted for w in self.spec[path].weights if w.trainable)
         return self.spec.trainable_parameters - resting
+
+    @property
+    def saving(self) -> Saving | None:
+        """What each further epoch does not compute, for frozen layers are computed once."""
+        return saving(self.spec, self.prefix, self.stage.epochs)
 
     @property
     def normalization(self) -> str | None:
@@ -117,6 +144,8 @@ class Plan(InNotebook):
     """The model after the operations."""
     ledger: tuple[LedgerLine, ...]
     stages: tuple[StagePlan, ...] = ()
+    guards: tuple[GuardPlan, ...] = ()
+    """What keeps the stages from losing what the source model knows."""
     notes: tuple[str, ...] = ()
     """What was done beyond reading files, and what is lost: one sentence each."""
     files: tuple[str, ...] = ()

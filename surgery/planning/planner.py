@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Protocol
 
 from surgery.errors import GraphUnsupported, Location, SurgeryError, flatten, raise_all
+from surgery.model.archive.optimizer import StoredOptimizer, read_optimizer
 from surgery.model.library import Library
 from surgery.model.prove import prove
 from surgery.model.shapes import Built
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
 from surgery.operations import Operation, Phase
 from surgery.planning.gradual import Field, Part, parts
+from surgery.planning.guards import GuardPlan, guard_plans
 from surgery.planning.ledger import ledger
 from surgery.planning.normalization import adapted, as_asked
+from surgery.planning.optimizer_state import optimizer_plan
 from surgery.planning.plan import Plan, Source, StagePlan
 from surgery.planning.prefix import WHOLE, frozen_prefix
 from surgery.planning.rates import Rate, rates
@@ -71,12 +74,22 @@ def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide 
     errors += main.errors
     stages: list[StagePlan] = []
     model = main.model
+    stored, before = _optimizer(source), None
     for part in parts(recipe):
         errors += _not_for_stages(recipe, part.operations, part.fields)
         run = _simulated(recipe, model, part.operations, part.fields, keras)
         errors += run.errors
         model = run.model
-        stages.append(_stage(recipe, part, run, errors))
+        stage = _stage(recipe, part, run, errors)
+        try:
+            optimizer, before = optimizer_plan(part.stage, stage.spec, stage.adapted, before, source.spec, stored)
+            stage = replace(stage, optimizer=optimizer)
+        except SurgeryError as error:
+            errors.append(error.at(recipe.location("training", "stages", part.number, *error.field)))
+        stages.append(stage)
+    guards: tuple[GuardPlan, ...] = ()
+    if not errors:  # they look at the model that the operations make
+        guards, errors = guard_plans(recipe, source.spec, main.model, stages)
     raise_all([_with_file(error, source) for error in errors])
     return Plan(
         recipe=recipe,
@@ -85,7 +98,8 @@ def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide 
         spec=main.model,
         ledger=ledger(source.spec, main.model, recipe.seed),
         stages=tuple(stages),
-        notes=(*(keras.notes if keras else ()), *_losses(source)),
+        guards=guards,
+        notes=(*(keras.notes if keras else ()), *_losses(stored, stages)),
         files=library.names,
     )
 
@@ -138,7 +152,17 @@ def _with_file(error: SurgeryError, source: Source) -> SurgeryError:
     return error
 
 
-def _losses(source: Source) -> list[str]:
-    if source.spec.compile_config and source.spec.compile_config.get("optimizer"):
-        return ["The source model is compiled; its optimizer and their state are not carried over."]
-    return []
+def _optimizer(source: Source) -> StoredOptimizer | None:
+    """The optimizer in the source file, where there can be one."""
+    is_h5 = source.path.suffix in (".h5", ".hdf5")
+    compiled = is_h5 or (source.spec.compile_config or {}).get("optimizer")
+    return read_optimizer(source.path) if compiled else None
+
+
+def _losses(stored: StoredOptimizer | None, stages: Sequence[StagePlan]) -> list[str]:
+    if stored is None:
+        return []
+    name = stored.class_name
+    if stages and stages[0].optimizer.origin == "file":
+        return [f"The source model is compiled with {name}. The result is not, and holds no state of an optimizer."]
+    return [f"The source model is compiled with {name}, which is not carried over; nor is its state."]

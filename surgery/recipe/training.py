@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from surgery.model.keras_object import CallbackObject, LayerObject, LossObject, MetricObject, OptimizerObject
 from surgery.model.select import Selector
 from surgery.recipe.data import DataSource
+from surgery.recipe.guards import Guards
 from surgery.recipe.operation import AnyOperation
 from surgery.recipe.part import Part
 
@@ -102,7 +103,11 @@ class Stage(Part):
     """How often the training goes through the samples."""
 
     optimizer: OptimizerObject
-    """The optimizer, with its arguments: `{Adam: {learning_rate: 0.001}}`. It starts afresh in every stage."""
+    """The optimizer, with its arguments: `{Adam: {learning_rate: 0.001}}`. Its schedule begins anew in every stage."""
+
+    optimizer_state: Literal["carry", "fresh"] | None = None
+    """Whether what the optimizer keeps beside each variable goes on. Default: from stage to stage, where both have the same
+    optimizer; in the first stage it is fresh, and `carry` takes it from the source file."""
 
     learning_rates: tuple[LearningRate, ...] = ()
     """Layers that learn slower or faster than the optimizer says; of two that match a layer the later one holds."""
@@ -147,6 +152,9 @@ class Training(Part):
 
     stages: tuple[Stage, ...] = Field(min_length=1)
     """The stages, in order; each goes on from the weights of the one before."""
+
+    guards: Guards = ()
+    """What keeps the stages from losing what the source model knows: `[{l2_sp: {strength: 0.01}}]`."""
 
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to train. Default auto: a GPU if there is one. `gpu` fails where there is none."""

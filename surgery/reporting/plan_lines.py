@@ -91,6 +91,12 @@ def totals(plan: Plan) -> Mapping[str, tuple[int, int]]:
     }
 
 
+def told_state(stage: StagePlan) -> list[LedgerLine]:
+    """The variables beside which the optimizer's numbers are neither simply kept nor simply fresh."""
+    plain = ("kept", "fresh", "dropped")
+    return [line for line in stage.optimizer.ledger if line.source.partition(",")[0] not in plain]
+
+
 def rate_groups(stage: StagePlan) -> Mapping[Rate, tuple[str, ...]]:
     """The layers of a stage that share a rate of their own, the fastest first."""
     groups: dict[Rate, tuple[str, ...]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from surgery.planning import Plan, Step
 from surgery.reporting.markdown import code, escape, folded, markdown_table
-from surgery.reporting.plan_lines import ledger_summary, marks, rate_groups, rate_text, totals
+from surgery.reporting.plan_lines import ledger_summary, marks, rate_groups, rate_text, told_state, totals
 from surgery.reporting.table import change, count, shape
 
 
@@ -35,18 +35,34 @@ def plan_markdown(plan: Plan) -> str:
         ]
         parts.append(markdown_table(("stage", "begins with", "trains parameters", "batch normalization"), stages))
         parts += [f"- {escape(s.name)}: {escape(s.prefix.described)}" for s in plan.stages]
+        parts += [
+            f"- {escape(s.name)}: {escape(s.optimizer.described)}" for s in plan.stages if not s.optimizer.is_plain
+        ]
+        states = [
+            (escape(s.name), code(line.path), escape(line.variable), escape(line.source))
+            for s in plan.stages
+            for line in told_state(s)
+        ]
+        if states:
+            parts.append(folded("Optimizer state", markdown_table(("stage", "layer", "variable", "source"), states)))
     paces = [
         (escape(s.name), rate_text(r), escape(", ".join(p))) for s in plan.stages for r, p in rate_groups(s).items()
     ]
     if paces:
         parts.append(folded("Rates of their own", markdown_table(("stage", "rate", "layers"), paces)))
+    if plan.guards:
+        guards = [
+            (escape(f"{g.kind} (line {g.line})"), escape(g.setting), escape("; ".join(g.described)))
+            for g in plan.guards
+        ]
+        parts.append(markdown_table(("guard against forgetting", "setting", "what it does"), guards))
     parts += [f"> {escape(note)}" for note in plan.notes]
     return "\n\n".join(parts) + "\n"
 
 
 def _step(step: Step) -> str:
     lines = [f"- **{step.op}** (line {step.line}): {len(step.layers)} layers"]
-    lines += [f"  - {mark.sign} {code(mark.path)} {escape(mark.text)}".rstrip() for mark in marks(step)[:20]]
+    lines += [f"  - {code(mark.sign)} {code(mark.path)} {escape(mark.text)}".rstrip() for mark in marks(step)[:20]]
     hidden = len(marks(step)) - 20
     return "\n".join([*lines, *([f"  - and {hidden} more"] if hidden > 0 else [])])
 

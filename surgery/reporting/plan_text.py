@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from surgery.errors import printable
 from surgery.planning import Plan, StagePlan, Step
-from surgery.reporting.plan_lines import Mark, ledger_summary, marks, rate_groups, rate_text, totals
+from surgery.reporting.plan_lines import Mark, ledger_summary, marks, rate_groups, rate_text, told_state, totals
 from surgery.reporting.table import change, count, shape, table
 
 MOST_NAMES = 6
@@ -25,6 +25,7 @@ def plan_text(plan: Plan) -> str:
     lines += _steps(plan.steps) if plan.steps else ["No operations: the network stays as it is."]
     lines += ["", "Weights", *_weights(plan), "", *_totals(plan)]
     lines += _stages(plan)
+    lines += _guards(plan)
     lines += [f"Note: {printable(note)}" for note in plan.notes]
     return "\n".join(lines)
 
@@ -77,8 +78,22 @@ def _stages(plan: Plan) -> list[str]:
         if stage.normalization:
             lines.append(f"  batch normalization: {stage.normalization}")
         lines.append(f"  {printable(stage.prefix.described)}")
+        if stage.saving:
+            lines.append(f"    {printable(stage.saving.described)}")
         lines += table(_rates(stage), indent="  ")
+        if not stage.optimizer.is_plain:
+            lines.append(f"  optimizer: {printable(stage.optimizer.described)}")
+            lines += table(((line.path, line.variable, line.source) for line in told_state(stage)), indent="      ")
     return lines
+
+
+def _guards(plan: Plan) -> Iterator[str]:
+    """Each guard with what it does, below one heading."""
+    if plan.guards:
+        yield from ("", "Guards against forgetting, in every stage")
+    for guard in plan.guards:
+        yield f"  {guard.kind} (line {guard.line}): {guard.setting}"
+        yield from (f"      {printable(sentence)}" for sentence in guard.described)
 
 
 def _rates(stage: StagePlan) -> Iterator[tuple[str, str]]:

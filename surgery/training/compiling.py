@@ -13,6 +13,7 @@ import keras
 from surgery.errors import InvalidValue, SurgeryError
 from surgery.recipe.training import Stage
 from surgery.training.objects import live, live_callback
+from surgery.training.optimizer_state import handing_on
 from surgery.training.place import Field
 from surgery.training.rates import Pace, paced
 from surgery.training.setting import StageWork
@@ -29,8 +30,9 @@ def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | 
     """
     stage, place = work.stage, work.field
     optimizer = keras.optimizers.get(live(stage.optimizer, trust, (*place, "optimizer")))
+    optimizer = paced(optimizer, model, Pace(work.rates, warmup_steps(stage, steps, place)))
     model.compile(
-        optimizer=paced(optimizer, model, Pace(work.rates, warmup_steps(stage, steps, place))),
+        optimizer=handing_on(optimizer, goes_on=work.goes_on) if work.goes_on or work.hands_on else optimizer,
         loss=live(stage.loss, trust, (*place, "loss")),
         metrics=[live(metric, trust, (*place, "metrics", n)) for n, metric in enumerate(stage.metrics)],
     )

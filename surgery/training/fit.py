@@ -14,6 +14,7 @@ from surgery.training.compiling import compile_for
 from surgery.training.examples import Examples, Indices, Stream
 from surgery.training.history import EpochRecord
 from surgery.training.objects import live_callback
+from surgery.training.optimizer_state import NOTHING, OptimizerState, state_of, take_up
 from surgery.training.order import Batches, in_stored_order, permutation
 from surgery.training.progress import Progress, StepReporter
 from surgery.training.recorder import EpochOrder, Recorder
@@ -29,13 +30,25 @@ class Fitted:
     records: list[EpochRecord]
     failure: RunFailed | None
     frozen_prefix: str | None
+    optimizer: OptimizerState = NOTHING
+    """What the next stage goes on with, where it does."""
 
 
-def fit(model: Any, work: StageWork, setting: Setting, progress: Progress) -> Fitted:
-    """Trains a model as a stage says, whose flags it has already."""
+def fit(
+    model: Any, work: StageWork, setting: Setting, progress: Progress, optimizer: OptimizerState = NOTHING
+) -> Fitted:
+    """Trains a model as a stage says, whose flags it has already.
+
+    Args:
+        model: The model.
+        work: The stage.
+        setting: What all stages share.
+        progress: Where it says how far it is.
+        optimizer: The state that its optimizer takes up, where the stage goes on with one.
+    """
     stage = work.stage
     short = shortened(
-        Shortened(model, setting.train, setting.validation),
+        Shortened(model, setting.guards.examples(setting.train), setting.validation),
         work.prefix,
         setting.batch_size,
         setting.budget,
@@ -43,23 +56,27 @@ def fit(model: Any, work: StageWork, setting: Setting, progress: Progress) -> Fi
     )
     data, steps = training_batches(work, setting, short.train)
     compile_for(short.model, work, setting.trust, steps)
+    if work.goes_on:
+        take_up(short.model, optimizer)
     progress.stage(stage.name, stage.epochs, steps)
     ours = Ours(StopOnNonFinite(stage.name, setting.device, model), Recorder(progress.epoch), StepReporter(progress))
-    failure = _failure(
-        lambda: short.model.fit(
-            data,
-            epochs=stage.epochs,
-            # Keras 3.15 would shuffle the batches of a PyDataset once more, by Python's global generator.
-            shuffle=False,
-            validation_data=in_stored_order(short.validation, setting.batch_size),
-            callbacks=ours.around(_callbacks(work, setting), data),
-            verbose=0,
-        ),
-        *(stage.name, ours.finite, setting.batch_size),
-    )
+    with setting.guards.over(short.model):
+        failure = _failure(
+            lambda: short.model.fit(
+                data,
+                epochs=stage.epochs,
+                # Keras 3.15 would shuffle the batches of a PyDataset once more, by Python's global generator.
+                shuffle=False,
+                validation_data=in_stored_order(short.validation, setting.batch_size),
+                callbacks=ours.around(_callbacks(work, setting), data),
+                verbose=0,
+            ),
+            *(stage.name, ours.finite, setting.batch_size),
+        )
     if failure is not None:
         ours.finite.good.restore()
-    return Fitted(ours.recorder.records, failure, short.described)
+    state = state_of(short.model) if work.hands_on and failure is None else NOTHING
+    return Fitted(ours.recorder.records, failure, short.described, state)
 
 
 @dataclass(frozen=True)
@@ -98,14 +115,19 @@ def training_batches(work: StageWork, setting: Setting, train: Examples | Stream
     if isinstance(train, Stream):
         return train.source, None
     examples, name = weighted(train, work.stage, work.field), work.stage.name
-    order = partial(_order, setting.seed, name, len(examples)) if setting.shuffle else None
+    order, length = _order(setting, name, examples)
     augment = None if setting.augmentation is None else partial(setting.augmentation, name)
-    batches = Batches(examples, setting.batch_size, order, augment)
+    batches = Batches(examples, setting.batch_size, order, augment, length, setting.guards.answered)
     return batches, batches.num_batches
 
 
-def _order(seed: int, stage: str, length: int, epoch: int) -> Indices:
-    return permutation(seed, stage, epoch, length)
+def _order(setting: Setting, stage: str, examples: Examples) -> tuple[Callable[[int], Indices] | None, int]:
+    """The order of the examples of an epoch, None where it is the stored one, and how many there are."""
+    mixed = setting.guards.order(examples, setting.batch_size, setting.seed, stage, setting.shuffle)
+    if mixed is not None:
+        return mixed
+    length = len(examples)
+    return (lambda epoch: permutation(setting.seed, stage, epoch, length)) if setting.shuffle else None, length
 
 
 def _callbacks(work: StageWork, setting: Setting) -> list[Any]:

@@ -6,7 +6,7 @@ Scaling gradients would not do: Adam divides by their size. So the rate is scale
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,14 +48,18 @@ def paced(optimizer: Any, model: Any, pace: Pace) -> Any:
     known = pace.of(model)
     if not known and not pace.warmup:
         return optimizer
+    return remade(optimizer, lambda base: _paced_class(base, known, pace.warmup))
+
+
+def remade(optimizer: Any, subclass: Callable[[Any], Any]) -> Any:
+    """The same optimizer, with the same arguments, of a subclass of its class that sees each variable alone."""
     base, config = type(optimizer), optimizer.get_config()
-    if (
-        keras.backend.backend() == "torch"
-    ):  # there Keras makes a subclass that updates all variables at once, at one rate
+    if keras.backend.backend() == "torch" and base.__module__.startswith("keras."):
+        # There Keras makes a subclass that updates all variables at once, at one rate.
         base = getattr(keras.optimizers, base.__name__, base)
     if callable(optimizer._learning_rate):
         config["learning_rate"] = optimizer._learning_rate
-    return _paced_class(base, known, pace.warmup).from_config(config)
+    return subclass(base).from_config(config)
 
 
 def _paced_class(base: Any, known: Mapping[int, Rate], warmup: int) -> Any:

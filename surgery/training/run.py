@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,12 +37,14 @@ from surgery.training.evaluation import (
 )
 from surgery.training.features import Budget, default_folder
 from surgery.training.folder import new_folder
+from surgery.training.optimizer_state import NOTHING, OptimizerState
 from surgery.training.place import Field
 from surgery.training.progress import Progress, progress_for
 from surgery.training.record import shown
 from surgery.training.result import RunResult
 from surgery.training.seeds import seed_everything
 from surgery.training.setting import Setting, StageWork
+from surgery.training.source_state import state_in_source
 from surgery.training.stages import Outcome, train
 from surgery.training.stops import stop_after_training
 
@@ -162,8 +165,12 @@ def _datasets(job: Job, model: Any) -> Datasets | None:
 
 def _works(job: Job) -> list[StageWork]:
     return [
-        StageWork(planned.stage, planned.trainable, planned.number, planned.rates, planned.adapted, planned.prefix)
-        for planned in job.plan.stages
+        StageWork(
+            *(planned.stage, planned.trainable, planned.number, planned.rates, planned.adapted, planned.prefix),
+            goes_on=planned.optimizer.origin != "fresh",
+            hands_on=following is not None and following.optimizer.origin == "stage",
+        )
+        for planned, following in zip_longest(job.plan.stages, job.plan.stages[1:])
     ]
 
 
@@ -210,7 +217,12 @@ def _train(job: Job, training: Training, model: Any, datasets: Datasets, folder:
         training.precision,
     )
     with precision(model, training.precision):
-        return train(model, _works(job), setting)
+        return train(model, _works(job), setting, _optimizer_state(job, model))
+
+
+def _optimizer_state(job: Job, model: Any) -> OptimizerState:
+    is_asked = job.plan.stages[0].optimizer.origin == "file"
+    return state_in_source(job.plan, model, job.trust) if is_asked else NOTHING
 
 
 def _budget(job: Job, training: Training) -> Budget | None:

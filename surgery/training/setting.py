@@ -12,6 +12,7 @@ from surgery.recipe.training import Stage
 from surgery.training.augmentation import Augmentation
 from surgery.training.examples import Examples, Stream
 from surgery.training.features import Budget
+from surgery.training.guards.guarding import NO_GUARDS, Guarding
 from surgery.training.place import Field
 from surgery.training.progress import Progress
 
@@ -31,6 +32,10 @@ class StageWork:
     """The BatchNormalization layers whose statistics follow the data while their gamma and beta stay."""
     prefix: Prefix = WHOLE
     """The frozen layers that are computed once for all epochs."""
+    goes_on: bool = False
+    """Whether its optimizer takes up the state that it is given: of the stage before, or of the source file."""
+    hands_on: bool = False
+    """Whether the next stage goes on with the state of its optimizer."""
 
     @property
     def field(self) -> Field:
@@ -54,6 +59,7 @@ class Setting:
         augmentation: Varies the inputs of training batches.
         budget: The room for what frozen layers are computed to; without it they are computed in every step.
         precision: The dtype policy.
+        guards: What keeps the stages from losing what the source model knows.
     """
 
     train: Examples | Stream
@@ -68,3 +74,4 @@ class Setting:
     augmentation: Augmentation | None = None
     budget: Budget | None = None
     precision: str = "float32"
+    guards: Guarding = NO_GUARDS

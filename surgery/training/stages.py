@@ -13,6 +13,7 @@ from surgery.recipe.training import Stage
 from surgery.training.fit import Fitted, fit
 from surgery.training.history import History, StageRecord
 from surgery.training.layers import hold_scale, set_trainable
+from surgery.training.optimizer_state import NOTHING, OptimizerState
 from surgery.training.progress import Quiet
 from surgery.training.seeds import reseed_layers
 from surgery.training.setting import Setting, StageWork
@@ -26,8 +27,15 @@ class Outcome:
     failure: RunFailed | None = None
 
 
-def train(model: Any, stages: Sequence[StageWork], setting: Setting) -> Outcome:
-    """Trains a model in place, stage by stage, until one fails."""
+def train(model: Any, stages: Sequence[StageWork], setting: Setting, optimizer: OptimizerState = NOTHING) -> Outcome:
+    """Trains a model in place, stage by stage, until one fails.
+
+    Args:
+        model: The model.
+        stages: The stages.
+        setting: What all stages share.
+        optimizer: The state that the optimizer of the first stage takes up, where it goes on with one.
+    """
     done: list[StageRecord] = []
     failure = None
     with setting.progress or Quiet() as progress:
@@ -36,8 +44,8 @@ def train(model: Any, stages: Sequence[StageWork], setting: Setting) -> Outcome:
             hold_scale(model, work.adapted)
             reseed_layers(model, setting.seed, work.stage.name)
             began = time.perf_counter()
-            fitted = fit(model, work, setting, progress)
-            failure = fitted.failure
+            fitted = fit(model, work, setting, progress, optimizer)
+            failure, optimizer = fitted.failure, fitted.optimizer
             done.append(_record(model, work.stage, fitted, time.perf_counter() - began))
             if failure is not None:
                 break
