@@ -37,6 +37,8 @@ from surgery.training.evaluation import (
 )
 from surgery.training.features import Budget, default_folder
 from surgery.training.folder import new_folder
+from surgery.training.guards.guarding import NO_GUARDS, Guarding
+from surgery.training.guards.prepare import Preparation
 from surgery.training.optimizer_state import NOTHING, OptimizerState
 from surgery.training.place import Field
 from surgery.training.progress import Progress, progress_for
@@ -117,12 +119,13 @@ def _run(job: Job, output: Path | None) -> RunResult:
             datasets = _datasets(job, model)
         if datasets is not None:
             account.facts, account.streams = datasets.facts, datasets.has_streams
+        guards = _guards(job, model, datasets, account)
         setup = _setup(job, datasets)
         with account.timed("evaluation"):
             before = _before(job, model, setup)
         folder = new_folder(recipe.folder if output is None else output.parent, recipe.name)
         if recipe.training is not None and datasets is not None:
-            _trained(job, recipe.training, model, datasets, folder, account)
+            _trained(job, recipe.training, model, datasets, guards, folder, account)
         try:
             with account.timed("evaluation"):
                 account.comparisons = _after(job, model, setup, before)
@@ -141,12 +144,20 @@ def _run(job: Job, output: Path | None) -> RunResult:
         return RunResult(account.leave(folder, "done", written), folder, written)
 
 
-def _trained(job: Job, training: Training, model: Any, datasets: Datasets, folder: Path, account: Account) -> None:
+def _trained(
+    job: Job,
+    training: Training,
+    model: Any,
+    datasets: Datasets,
+    guards: Guarding,
+    folder: Path,
+    account: Account,
+) -> None:
     """Trains the model in place; what stops it leaves the last good weights."""
     failure: RunFailed | None = None
     try:
         with account.timed("training"), deferred():
-            outcome = _train(job, training, model, datasets, folder)
+            outcome = _train(job, training, model, datasets, guards, folder)
             account.history, failure = outcome.history, outcome.failure
     except Stopped as stop:
         failure = failure or stop_after_training(stop)
@@ -161,6 +172,21 @@ def _datasets(job: Job, model: Any) -> Datasets | None:
     works = _works(job)
     raise_all([error for work in works for error in check_objects(work, job.trust)])
     return open_datasets(recipe.training, model, recipe.folder, job.trust, recipe.seed)
+
+
+def _guards(job: Job, model: Any, datasets: Datasets | None, account: Account) -> Guarding:
+    """The guards against forgetting, made from the model as built.
+
+    Raises:
+        SurgeryError: The data of one do not fit.
+    """
+    training = job.recipe.training
+    if training is None or datasets is None or not job.plan.guards:
+        return NO_GUARDS
+    with account.timed("guards"):
+        guards = Preparation(job.plan, training, model, datasets, job.trust).guarding()
+    account.facts = {**account.facts, **guards.facts}
+    return guards
 
 
 def _works(job: Job) -> list[StageWork]:
@@ -201,7 +227,7 @@ def _before(job: Job, model: Any, setup: Setup) -> list[Measurement]:
     return measured
 
 
-def _train(job: Job, training: Training, model: Any, datasets: Datasets, folder: Path) -> Outcome:
+def _train(job: Job, training: Training, model: Any, datasets: Datasets, guards: Guarding, folder: Path) -> Outcome:
     setting = Setting(
         datasets.train,
         datasets.validation,
@@ -215,6 +241,7 @@ def _train(job: Job, training: Training, model: Any, datasets: Datasets, folder:
         Augmentation(layers, job.recipe.seed, job.trust) if (layers := training.data.augmentation) else None,
         _budget(job, training),
         training.precision,
+        guards,
     )
     with precision(model, training.precision):
         return train(model, _works(job), setting, _optimizer_state(job, model))
