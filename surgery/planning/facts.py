@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from surgery.model.archive import open_model, read_assets
+from surgery.model.archive.optimizer import read_state
 from surgery.model.fingerprint import canonical_json, config_digest, file_digest, variable_digest
 from surgery.model.scan import checked
 from surgery.planning.plan import Plan
@@ -85,6 +86,10 @@ def model_facts(plan: Plan) -> dict[str, str]:
                 found[name] = f"sha256:{variable_digest(values[path, key])}"
         for (path, file), data in read_assets(plan.source.path).items():
             found[f"model asset {path} {file}"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        if plan.stages and plan.stages[0].optimizer.origin == "file":
+            _, state = read_state(plan.source.path)
+            digests = [variable_digest(values) for values in state]
+            found["model optimizer"] = _text(digests)
     for further in plan.files:
         found[f"model file {further}"] = f"sha256:{path_digest(plan.recipe.resolve(further))}"
     return found

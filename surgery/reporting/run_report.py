@@ -94,7 +94,15 @@ def _ends(values: tuple[float | None, ...]) -> tuple[str, str]:
     return metric(values[0]), metric(values[-1])
 
 
+def _optimizers(document: Document) -> dict[str, str]:
+    """What the optimizer of each stage starts from, where it is no matter of course."""
+    planned = document["plan"].get("stages", [])
+    texts = {stage["name"]: stage.get("optimizer_state", "") for stage in planned}
+    return {name: text for name, text in texts.items() if name != planned[0]["name"] or "goes on" in text}
+
+
 def _stages(document: Document) -> Iterator[str]:
+    states = _optimizers(document)
     for stage in document["stages"]:
         records = stage["epochs"]
         early = f" of {stage['epochs_asked']}" if stage["ended_early"] else ""
@@ -109,6 +117,8 @@ def _stages(document: Document) -> Iterator[str]:
         ]
         if stage.get("frozen_prefix"):
             yield f"{escape(stage['name'])}: {escape(stage['frozen_prefix'])}."
+        if stage["name"] in states:
+            yield f"{escape(stage['name'])}: {escape(states[stage['name']])}."
         yield folded(summary, markdown_table(("epoch", *map(escape, names), "time"), rows))
 
 
