@@ -240,7 +240,9 @@ def _file(plan: Plan, name: str) -> FileDocument:
 
 def _saving(stage: StagePlan) -> SavingDocument | None:
     found = stage.saving
-    return found and {
+    if found is None:
+        return None
+    return {
         "cut": [str(ref) for ref in stage.prefix.cut],
         "layers": found.layers,
         "parameters": found.parameters,
