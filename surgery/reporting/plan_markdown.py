@@ -35,6 +35,7 @@ def plan_markdown(plan: Plan) -> str:
         ]
         parts.append(markdown_table(("stage", "begins with", "trains parameters", "batch normalization"), stages))
         parts += [f"- {escape(s.name)}: {escape(s.prefix.described)}" for s in plan.stages]
+        parts += [f"- {escape(s.name)}: {escape(s.saving.described)}" for s in plan.stages if s.saving]
         parts += [
             f"- {escape(s.name)}: {escape(s.optimizer.described)}" for s in plan.stages if not s.optimizer.is_plain
         ]
