@@ -33,6 +33,15 @@ class Callbacks:
         self.made = made
         self._is_changed = is_changed
 
+    def go_on(self, states: list[Any]) -> None:
+        """Has those that write one file take it up where it was. Before training begins."""
+        for callback, state in zip(self.made, states, strict=True):
+            if isinstance(callback, keras.callbacks.CSVLogger) and state and "size" in state:
+                path = Path(callback.filename)
+                if path.exists() and path.stat().st_size >= state["size"]:
+                    os.truncate(path, state["size"])
+                    callback.append = True
+
     def states(self) -> list[Any]:
         """The state of each; `{"untaken": why}` where it cannot be taken, None where it begins anew."""
         return [self._state(callback) for callback in self.made]
@@ -71,15 +80,6 @@ class Callbacks:
             return value
         pairs = zip(model.weights, value["weights"], strict=True)
         return [value_of(variable) if array is None else array for variable, array in pairs]
-
-
-def go_on(callback: Any, state: Any) -> None:
-    """Has a callback that writes one file take it up where it was. Before training begins."""
-    if isinstance(callback, keras.callbacks.CSVLogger) and state and "size" in state:
-        path = Path(callback.filename)
-        if path.exists() and path.stat().st_size >= state["size"]:
-            os.truncate(path, state["size"])
-            callback.append = True
 
 
 def untaken(states: list[Any]) -> list[str]:

@@ -33,6 +33,8 @@ class Course:
         self.optimizer = optimizer
         self.underway: Underway | None = None
         """How far the stage was that comes first now."""
+        self.key: str | None = None
+        """The digest of all that the stage of now follows from, where it is kept for later runs."""
         self._model, self._stages = model, stages
         if kept is not None:
             self._go_on(kept)
@@ -53,16 +55,6 @@ class Course:
         self.done.append(record)
         self.optimizer, self.underway = optimizer, None
 
-    def take_over(self, kept: TrainingState) -> None:
-        """A stage is as an earlier run left it, and done so.
-
-        Raises:
-            ValueError: That was with another model.
-        """
-        self.variables.restore(kept.variables)
-        (record,) = kept.stages
-        self.finish(record, kept.optimizer)
-
     def state(self, underway: Underway | None = None) -> TrainingState:
         """The state of now. An optimizer at work has its own state in `underway`."""
         optimizer = self.optimizer if underway is None else NOTHING
@@ -76,3 +68,4 @@ class Course:
         self.variables.restore(kept.variables)
         self.done = list(kept.stages)
         self.optimizer, self.underway = kept.optimizer, kept.underway
+        self.key = None if kept.underway is None else kept.underway.key

@@ -39,33 +39,28 @@ class DoneBefore:
     again: Mapping[str, str] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
 
-    def key(self, course: Course, work: StageWork) -> str | None:
-        """The digest of all that a stage follows from. None where it is done in every run."""
-        if work.stage.name in self.again or not self.room:
+    def find(self, course: Course, work: StageWork) -> TrainingState | None:
+        """A stage that is done, as an earlier run left it: the model has its values. What is damaged is thrown away."""
+        course.key = self._key(course, work)
+        if course.key is None:
             return None
-        parts = [FORMAT, dict(self.facts), self._start(course), _carried(course.optimizer), _planned(work)]
-        return hashlib.sha256(canonical_json(parts)).hexdigest()
-
-    def take_over(self, course: Course, key: str | None) -> bool:
-        """Whether a stage is done before; then the model has its values. What is not as it was written is thrown away."""
-        if key is None:
-            return False
-        place = self.folder / key
+        place = self.folder / course.key
         try:
             _, value = read_bundle(place)
             kept = TrainingState.from_value(value)
-            course.take_over(replace(kept, stages=tuple(replace(record, reused=True) for record in kept.stages)))
+            (record,) = kept.stages
+            course.variables.restore(kept.variables)
         except FileMissing:
-            return False
+            return None
         except (FileUnreadable, LookupError, TypeError, ValueError):
             store.remove(place)
-            return False
+            return None
         store.use(place)
-        return True
+        return replace(kept, stages=(replace(record, reused=True),))
 
-    def keep(self, course: Course, key: str | None) -> None:
+    def keep(self, course: Course) -> None:
         """Keeps the stage that was done last. Where the disk has no room it is done again some day."""
-        if key is None:
+        if course.key is None:
             return
         state = course.state()
         size = sum(value.nbytes for value in (*state.variables.values(), *state.optimizer.slots.values()))
@@ -74,7 +69,14 @@ class DoneBefore:
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             store.make_room(self.folder, self.room - size)
-            write_bundle(self.folder / key, {}, replace(state, stages=state.stages[-1:]).to_value())
+            write_bundle(self.folder / course.key, {}, replace(state, stages=state.stages[-1:]).to_value())
+
+    def _key(self, course: Course, work: StageWork) -> str | None:
+        """The digest of all that a stage follows from. None where it is done in every run."""
+        if work.stage.name in self.again or not self.room:
+            return None
+        parts = [FORMAT, dict(self.facts), self._start(course), _carried(course.optimizer), _planned(work)]
+        return hashlib.sha256(canonical_json(parts)).hexdigest()
 
     def _start(self, course: Course) -> dict[str, str]:
         """The digest of each variable of the model; one that no stage has changed is read once."""

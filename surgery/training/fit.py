@@ -9,11 +9,16 @@ from typing import Any
 
 from surgery.errors import RunFailed
 from surgery.execution.stopping import Stopped, deferred
+from surgery.training.callback_state import Callbacks
+from surgery.training.checkpoint import Checkpoint
 from surgery.training.class_weight import weighted
 from surgery.training.compiling import compile_for
+from surgery.training.course import Course
 from surgery.training.examples import Examples, Indices, Stream
 from surgery.training.history import EpochRecord
+from surgery.training.keeper import Fitting, Keeper
 from surgery.training.objects import live_callback
+from surgery.training.one_training import fit_from
 from surgery.training.optimizer_state import NOTHING, OptimizerState, state_of, take_up
 from surgery.training.order import Batches, in_stored_order, permutation
 from surgery.training.progress import Progress, StepReporter
@@ -35,7 +40,7 @@ class Fitted:
 
 
 def fit(
-    model: Any, work: StageWork, setting: Setting, progress: Progress, optimizer: OptimizerState = NOTHING
+    model: Any, work: StageWork, setting: Setting, progress: Progress, course: Course, checkpoint: Checkpoint | None
 ) -> Fitted:
     """Trains a model as a stage says, whose flags it has already.
 
@@ -44,7 +49,8 @@ def fit(
         work: The stage.
         setting: What all stages share.
         progress: Where it says how far it is.
-        optimizer: The state that its optimizer takes up, where the stage goes on with one.
+        course: How far the training is.
+        checkpoint: Where it is kept.
     """
     stage = work.stage
     short = shortened(
@@ -57,20 +63,20 @@ def fit(
     data, steps = training_batches(work, setting, short.train)
     compile_for(short.model, work, setting.trust, steps)
     if work.goes_on:
-        take_up(short.model, optimizer)
+        take_up(short.model, course.optimizer)
     progress.stage(stage.name, stage.epochs, steps)
-    ours = Ours(StopOnNonFinite(stage.name, setting.device, model), Recorder(progress.epoch), StepReporter(progress))
+    begun, validation = course.underway, in_stored_order(short.validation, setting.batch_size)
+    ours = Ours.of(model, work, setting, progress, course)
+    callbacks = ours.all(data)
+    if checkpoint is not None:
+        kept = Fitting(
+            *(stage.name, stage.epochs, steps if isinstance(data, Batches) else None, validation is not None),
+            *(ours.others, ours.recorder, lambda: course.variables.named(ours.finite.good.values)),
+        )
+        callbacks.insert(-1, Keeper(course, checkpoint, kept, begun))
     with setting.guards.over(short.model):
         failure = _failure(
-            lambda: short.model.fit(
-                data,
-                epochs=stage.epochs,
-                # Keras 3.15 would shuffle the batches of a PyDataset once more, by Python's global generator.
-                shuffle=False,
-                validation_data=in_stored_order(short.validation, setting.batch_size),
-                callbacks=ours.around(_callbacks(work, setting), data),
-                verbose=0,
-            ),
+            lambda: fit_from(begun, short.model, data, validation, epochs=stage.epochs, callbacks=callbacks),
             *(stage.name, ours.finite, setting.batch_size),
         )
     if failure is not None:
@@ -81,25 +87,44 @@ def fit(
 
 @dataclass(frozen=True)
 class Ours:
-    """The callbacks that every stage has beside its own."""
+    """The callbacks of a stage: the recipe's, and those that every stage has beside them."""
 
     finite: StopOnNonFinite
+    others: Callbacks
     recorder: Recorder
     steps: StepReporter
+    within: tuple[int, int]
+    """The epoch that was interrupted, and how many of its steps are done."""
 
-    def around(self, others: list[Any], data: Any) -> list[Any]:
-        """All callbacks in their order: before the recipe's what may stop, behind them what looks at all that they did."""
-        order = [EpochOrder(data)] if isinstance(data, Batches) else []
-        return [*order, self.finite, StopBetweenSteps(), *others, self.recorder, self.steps]
+    @classmethod
+    def of(cls, model: Any, work: StageWork, setting: Setting, progress: Progress, course: Course) -> Ours:
+        """Those of a stage, as far as an interrupted run came with it."""
+        begun = course.underway
+        finite = StopOnNonFinite(work.stage.name, setting.device, model)
+        others = Callbacks(_callbacks(work, setting), course.variables.is_changed)
+        if begun is None:
+            return cls(finite, others, Recorder(progress.epoch), StepReporter(progress), (0, 0))
+        if begun.good is not None:
+            finite.good.values = course.variables.of(begun.good)
+        others.go_on(begun.callbacks)
+        recorder = Recorder(progress.epoch, begun.records, begun.epoch_seconds)
+        return cls(finite, others, recorder, StepReporter(progress), (begun.epoch, begun.step))
+
+    def all(self, data: Any) -> list[Any]:
+        """All in their order: before the recipe's what finds numbers that are none, behind them what looks at all they did."""
+        order = [EpochOrder(data, self.within)] if isinstance(data, Batches) else []
+        return [*order, self.finite, *self.others.made, self.recorder, self.steps, StopBetweenSteps()]
 
 
 def _failure(act: Callable[[], object], stage: str, finite: StopOnNonFinite, batch_size: int) -> RunFailed | None:
-    """What stopped a stage; None where nothing did."""
+    """What stopped a stage; None where nothing did, or a signal came too late for that."""
+    has_ended = False
     try:
         with deferred():
             act()
+            has_ended = True
     except Stopped as stop:
-        return stop_failure(stop, stage, finite.position)
+        return None if has_ended else stop_failure(stop, stage, finite.position)
     except RunFailed as error:
         return error
     except Exception as error:

@@ -142,6 +142,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
                 logs,
                 self._fitting.callbacks.states() if steps is None else steps.callbacks,
                 self._fitting.good() if step else None,
+                self._course.key,
             )
         )
 

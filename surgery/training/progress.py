@@ -35,6 +35,9 @@ class Progress(Protocol):
     def epoch(self, record: EpochRecord) -> None:
         """An epoch has ended."""
 
+    def say(self, text: str) -> None:
+        """Something that a person should know, in a line."""
+
 
 class Quiet:
     """Says nothing."""
@@ -54,6 +57,9 @@ class Quiet:
     def epoch(self, record: EpochRecord) -> None:
         return None
 
+    def say(self, text: str) -> None:
+        return None
+
 
 class Lines(Quiet):
     """One plain line for each epoch."""
@@ -69,6 +75,9 @@ class Lines(Quiet):
         metrics = metrics_text(record.metrics)
         line = f"{self._name}: epoch {record.epoch}/{self._epochs}  {record.seconds:.1f} s  {metrics}"
         print(line.rstrip(), file=self._stream, flush=True)
+
+    def say(self, text: str) -> None:
+        print(printable(text), file=self._stream, flush=True)
 
 
 class Bar(Lines):
@@ -116,6 +125,9 @@ class Bar(Lines):
         metrics = metrics_text(record.metrics)
         line = f"{self._name}: epoch {record.epoch}/{self._epochs}  {record.seconds:.1f} s  {metrics}"
         self._progress.console.print(line.rstrip(), markup=False, highlight=False)
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(printable(text), markup=False, highlight=False)
 
 
 class StepReporter(keras.callbacks.Callback):  # type: ignore[misc]

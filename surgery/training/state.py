@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -40,6 +41,8 @@ class Underway:
     """The state of each of the recipe's callbacks."""
     good: Values | None = None
     """The last good weights, where they are not those of now."""
+    key: str | None = None
+    """The digest of all that the stage follows from."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,11 @@ class Variables:
         """Every variable."""
         return self._all
 
+    @property
+    def size(self) -> int:
+        """About how many bytes those take that may have changed."""
+        return sum(4 * math.prod(variable.shape) for variable in self.changing())
+
     def changing(self) -> list[Any]:
         """Those that may have changed."""
         return [variable for name, variable in self._all.items() if name in self._changed]
@@ -129,6 +137,10 @@ class Variables:
         """Whether a variable of the model may have changed."""
         name = self._names.get(id(variable))
         return name is None or name in self._changed
+
+    def of(self, values: Values) -> list[tuple[Any, Array]]:
+        """Variables with these values, which they are not given."""
+        return [(self._all[name], value) for name, value in values.items()]
 
     def named(self, values: Iterable[tuple[Any, Array]]) -> dict[str, Array]:
         """Values of variables, by name."""
@@ -140,11 +152,12 @@ class Variables:
         Raises:
             ValueError: They are not of this model.
         """
-        unknown = [name for name in values if name not in self._all]
-        if unknown:
-            raise ValueError(f"the model has no variable '{unknown[0]}'")
+        shapes = {name: tuple(variable.shape) for name, variable in self._all.items()}
+        wrong = [name for name, value in values.items() if shapes.get(name) != value.shape]
+        if wrong:
+            raise ValueError(f"the model has no variable '{wrong[0]}' of the shape {values[wrong[0]].shape}")
         for name, value in values.items():
-            give(self._all[name], value)
+            self._all[name].assign(value)
 
 
 def value_of(variable: Any) -> Array:

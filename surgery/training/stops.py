@@ -21,15 +21,15 @@ class Snapshot:
     """The values of the variables that training may change, as they were at some moment."""
 
     def __init__(self, model: Any) -> None:
-        self._values = [(variable, np.array(keras.ops.convert_to_numpy(variable))) for variable in changing(model)]
+        self.values = [(variable, np.array(keras.ops.convert_to_numpy(variable))) for variable in changing(model)]
 
     def restore(self) -> None:
-        for variable, value in self._values:
+        for variable, value in self.values:
             variable.assign(value)
 
     @property
     def is_finite(self) -> bool:
-        return all(np.isfinite(value).all() for _, value in self._values if value.dtype.kind == "f")
+        return all(np.isfinite(value).all() for _, value in self.values if value.dtype.kind == "f")
 
 
 class StopOnNonFinite(keras.callbacks.Callback):  # type: ignore[misc]
@@ -98,6 +98,11 @@ def stop_failure(stop: Stopped, stage: str, position: tuple[int, int]) -> RunFai
     epoch, step = position
     kept = "the weights from before the stage" if epoch <= 1 else f"the weights after epoch {epoch - 1}"
     return _stopped(stop, f"stage '{stage}', epoch {epoch}, step {step}", kept)
+
+
+def stop_between(stop: Stopped, stage: str) -> RunFailed:
+    """The failure that a signal stands for which comes when a stage is over."""
+    return _stopped(stop, f"after stage '{stage}'", "the trained weights")
 
 
 def stop_after_training(stop: Stopped) -> RunFailed:
