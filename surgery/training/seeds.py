@@ -35,6 +35,10 @@ def seed_everything(seed: int) -> None:
         torch.use_deterministic_algorithms(True)
 
 
+class Given(int):
+    """A seed that a generator was given here; its layer's config has none."""
+
+
 def reseed_layers(model: Any, seed: int, stage: str) -> None:
     """Gives each random layer (Dropout, augmentation) the state that belongs to it in this stage.
 
@@ -44,8 +48,11 @@ def reseed_layers(model: Any, seed: int, stage: str) -> None:
     for path, layer in walk(model):
         for index, generator in enumerate(layer._seed_generators):
             own = generator._initial_seed
-            value = derived(seed, "layer", stage, path, index) if own is None else own
+            value = derived(seed, "layer", stage, path, index) if own is None or isinstance(own, Given) else own
             generator.state.assign(np.array([value % 2**32, 0], dtype=generator.state.dtype))
+            if keras.backend.backend() == "torch" and own is None:
+                # There a Dropout whose config has no seed would draw from the process, not from its generator (Keras 3.15).
+                generator._initial_seed = Given(value % 2**32)
 
 
 def cannot_repeat(device: str, streams: bool) -> tuple[str, ...]:
