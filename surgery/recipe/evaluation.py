@@ -33,6 +33,9 @@ class Evaluation(Part):
     metrics: tuple[MetricObject, ...] = ()
     """What is measured. Default: the names in `max_drop`, or the metrics of the last stage."""
 
+    classes: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=2)] | None = None
+    """The classes that the answer is looked for among, by their index: those of the old task, for one. Default: all."""
+
     batch_size: int = Field(default=32, ge=1)
     """Samples in a step. Default 32. A factory makes its own batches."""
 

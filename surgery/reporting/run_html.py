@@ -10,6 +10,7 @@ from markupsafe import Markup
 from surgery.errors import printable
 from surgery.model.spec import ModelSpec
 from surgery.planning import Plan
+from surgery.reporting.forgetting import forgetting_table, guard_table
 from surgery.reporting.graph_svg import draw
 from surgery.reporting.graph_view import GraphView, graph_view
 from surgery.reporting.page_html import Block, Page, Section, Total, page_html
@@ -118,7 +119,8 @@ def _totals(document: Document, plan: Plan) -> Iterator[Total]:
 
 
 def _sections(document: Document, plan: Plan) -> Iterator[Section]:
-    yield Section("Before and after", _evaluation(document))
+    yield Section("Before and after", _table(*forgetting_table(document)))
+    yield Section("Guards against forgetting", _table(*guard_table(document)))
     yield Section("Training", list(_training(document)))
     yield Section("What was done", _steps(document))
     yield Section("Where the values come from", _ledger(plan, plan.final))
@@ -126,22 +128,9 @@ def _sections(document: Document, plan: Plan) -> Iterator[Section]:
     yield Section("Where and how", _circumstances(document))
 
 
-def _evaluation(document: Document) -> list[Block]:
-    rows = [
-        (
-            printable(one["evaluation"]),
-            printable(one["metric"]),
-            metric(one["before"]) or "-",
-            metric(one["after"]),
-            metric(one["drop"]) or "-",
-            "-" if one["allowed"] is None else metric(one["allowed"]),
-            "failed" if one["failed"] else "",
-        )
-        for one in document["evaluation"]
-    ]
-    return (
-        [Block(head=("evaluation", "metric", "before", "after", "drop", "allowed drop", ""), rows=rows)] if rows else []
-    )
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Block]:
+    shown = [tuple(map(printable, row)) for row in rows]
+    return [Block(head=tuple(map(printable, head)), rows=shown)] if rows else []
 
 
 def _training(document: Document) -> Iterator[Block]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from surgery.reporting.evidence_text import evidence_lines
+from surgery.reporting.forgetting import forgetting_table, guard_table
 from surgery.reporting.markdown import code, escape, folded, markdown_table
 from surgery.reporting.run_curves import curves_of, sparkline
 from surgery.reporting.run_words import epochs, metric, seconds, status_sentence
@@ -26,6 +27,7 @@ def run_report(document: Document, image: str | None) -> str:
         parts.insert(1, escape(description))
     for title, body in (
         ("Before and after", _evaluation(document)),
+        ("Guards against forgetting", _guards(document)),
         ("The model", _model(document)),
         ("Evidence", _evidence(document)),
         ("Training", _training(document, image)),
@@ -38,21 +40,19 @@ def run_report(document: Document, image: str | None) -> str:
 
 
 def _evaluation(document: Document) -> str:
-    rows = [
-        (
-            escape(one["evaluation"]),
-            escape(one["metric"]),
-            metric(one["before"]),
-            metric(one["after"]),
-            metric(one["drop"]),
-            "" if one["allowed"] is None else metric(one["allowed"]),
-            "failed" if one["failed"] else "",
-        )
-        for one in document["evaluation"]
-    ]
-    if not rows:
-        return ""
-    return markdown_table(("evaluation", "metric", "before", "after", "drop", "allowed", ""), rows)
+    return _table(*forgetting_table(document))
+
+
+def _guards(document: Document) -> str:
+    return _table(*guard_table(document))
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return (
+        markdown_table([escape(cell) for cell in head], [[escape(cell) for cell in row] for row in rows])
+        if rows
+        else ""
+    )
 
 
 def _model(document: Document) -> str:

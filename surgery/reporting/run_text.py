@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from surgery.errors import printable
-from surgery.reporting.run_words import epochs, metric, seconds
+from surgery.reporting.forgetting import forgetting_table
+from surgery.reporting.run_words import epochs, seconds
 from surgery.reporting.table import count, table
 
 Document = Mapping[str, Any]
@@ -37,20 +38,10 @@ def _stages(document: Document) -> list[str]:
 
 
 def _evaluation(document: Document) -> list[str]:
-    rows = [
-        (one["evaluation"], one["metric"], metric(one["before"]) or "-", metric(one["after"]), _allowed(one))
-        for one in document["evaluation"]
-    ]
+    head, rows = forgetting_table(document)
     if not rows:
         return []
-    head = ("", "metric", "before", "after", "")
-    return ["Before and after", *table([head, *rows], indent="  ", right=(2, 3)), ""]
-
-
-def _allowed(one: Mapping[str, Any]) -> str:
-    if one["allowed"] is None:
-        return ""
-    return f"drop {metric(one['drop'])}, {metric(one['allowed'])} allowed"
+    return ["Before and after", *table([head, *rows], indent="  ", right=range(2, len(head) - 1)), ""]
 
 
 def _written(document: Document) -> list[str]:

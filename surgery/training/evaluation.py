@@ -14,12 +14,14 @@ from surgery.errors import DataInvalid, GateFailed, InvalidValue, SurgeryError
 from surgery.model.keras_object import LossObject, MetricObject
 from surgery.model.nearest import did_you_mean
 from surgery.recipe.evaluation import Evaluation
+from surgery.training.among import among
 from surgery.training.check import check_data
 from surgery.training.data import open_data
 from surgery.training.examples import Examples, Stream
 from surgery.training.objects import live
 from surgery.training.order import in_stored_order
 from surgery.training.place import Field, Place
+from surgery.training.stops import StopBetweenSteps
 
 ROUNDING = 1e-6
 """What float32 may add to a difference of two metrics without its being a drop."""
@@ -94,11 +96,16 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
     """The metrics of a model on the examples of an evaluation. Compiles the model for it.
 
     Raises:
-        SurgeryError: The data cannot be opened, or `max_drop` names what is not measured.
+        SurgeryError: The data cannot be opened, `max_drop` names what is not measured, or `classes` what no output has.
     """
     data = _data(evaluation, model, setup, place)
     if errors := _misfits(data, model, place):
         return Measurement(failure=errors[0].what)
+    try:
+        model = among(model, evaluation.classes)
+    except DataInvalid as error:
+        error.field = (*place, "classes")
+        raise
     names = _metrics(evaluation, setup)
     wants_loss = any(metric.class_name == "loss" for metric in names)
     model.compile(
@@ -106,7 +113,8 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
         metrics=[live(m, setup.trust, (*place, "metrics")) for m in names if m.class_name != "loss"],
     )
     try:
-        found = model.evaluate(in_stored_order(data, evaluation.batch_size), verbose=0, return_dict=True)
+        batches = in_stored_order(data, evaluation.batch_size)
+        found = model.evaluate(batches, verbose=0, return_dict=True, callbacks=[StopBetweenSteps()])
     except (ValueError, TypeError) as error:
         return Measurement(failure=str(error).strip().splitlines()[0])
     values = {name: float(value) for name, value in found.items() if name != "loss" or wants_loss}
@@ -139,6 +147,14 @@ def compare(evaluation: Evaluation, before: Measurement, after: Measurement, pla
         )
         for metric, value in after.values.items()
     ]
+
+
+def values_of(comparisons: Sequence[Comparison]) -> dict[str, dict[str, float]]:
+    """The metrics of the result, by evaluation."""
+    found: dict[str, dict[str, float]] = {}
+    for one in comparisons:
+        found.setdefault(one.evaluation, {})[one.metric] = one.after
+    return found
 
 
 def unguarded(evaluation: Evaluation, before: Measurement, place: Field) -> list[SurgeryError]:

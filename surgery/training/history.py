@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -30,6 +30,10 @@ class StageRecord:
     """Which frozen layers were computed once, in a sentence."""
     reused: bool = False
     """Whether an earlier run has done it, and this one not again."""
+    evaluation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """The metrics of each evaluation on the model as the stage leaves it."""
+    guards: Mapping[str, float] = field(default_factory=dict)
+    """What each guard against forgetting adds to the loss of that model, by its place in the recipe's list."""
 
     @property
     def ended_early(self) -> bool:
@@ -41,6 +45,12 @@ class History:
     """All stages that ran, in order."""
 
     stages: tuple[StageRecord, ...] = ()
+
+    def ended_with(self, values: Mapping[str, Mapping[str, float]]) -> History:
+        """The same history; the last stage left the result, which has these metrics in each evaluation."""
+        if not self.stages:
+            return self
+        return History((*self.stages[:-1], replace(self.stages[-1], evaluation=values)))
 
     def to_json(self) -> list[dict[str, Any]]:
         """The `stages` of `run.json`."""
@@ -57,6 +67,12 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
         "frozen_prefix": stage.frozen_prefix,
         "reused": stage.reused,
         "epochs": [_epoch(record) for record in stage.epochs],
+        "evaluation": [
+            {"evaluation": name, "metric": metric, "value": value}
+            for name, values in stage.evaluation.items()
+            for metric, value in values.items()
+        ],
+        "guards": [{"number": int(number), "loss": loss} for number, loss in stage.guards.items()],
     }
 
 

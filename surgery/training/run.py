@@ -34,6 +34,7 @@ from surgery.training.evaluation import (
     measure,
     misfits,
     unguarded,
+    values_of,
 )
 from surgery.training.features import Budget, default_folder
 from surgery.training.folder import new_folder
@@ -49,6 +50,7 @@ from surgery.training.setting import Setting, StageWork
 from surgery.training.source_state import state_in_source
 from surgery.training.stages import Outcome, train
 from surgery.training.stops import stop_after_training
+from surgery.training.watching import Watch
 
 
 def run(
@@ -129,6 +131,7 @@ def _run(job: Job, output: Path | None) -> RunResult:
         try:
             with account.timed("evaluation"):
                 account.comparisons = _after(job, model, setup, before)
+                account.history = account.history.ended_with(values_of(account.comparisons))
         except Stopped as stop:
             if not account.history.stages:
                 raise
@@ -220,8 +223,11 @@ def _before(job: Job, model: Any, setup: Setup) -> list[Measurement]:
         return []
     for number, evaluation in enumerate(evaluations):
         raise_all(misfits(model, evaluation, setup, _field(number)))
-    source = build_source_model(job.plan, job.trust)
-    measured = [measure(source, one, setup, _field(number)) for number, one in enumerate(evaluations)]
+    if job.plan.source.holds_code:
+        measured = [Measurement(failure="the source model carries code, which is never run")] * len(evaluations)
+    else:
+        source = build_source_model(job.plan, job.trust)
+        measured = [measure(source, one, setup, _field(number)) for number, one in enumerate(evaluations)]
     pairs = enumerate(zip(evaluations, measured, strict=True))
     raise_all([error for number, (one, values) in pairs for error in unguarded(one, values, _field(number))])
     return measured
@@ -242,6 +248,7 @@ def _train(job: Job, training: Training, model: Any, datasets: Datasets, guards:
         _budget(job, training),
         training.precision,
         guards,
+        Watch(job.recipe.evaluation, _setup(job, datasets), guards, datasets.train),
     )
     with precision(model, training.precision):
         return train(model, _works(job), setting, _optimizer_state(job, model))

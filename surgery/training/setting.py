@@ -15,6 +15,7 @@ from surgery.training.features import Budget
 from surgery.training.guards.guarding import NO_GUARDS, Guarding
 from surgery.training.place import Field
 from surgery.training.progress import Progress
+from surgery.training.watching import Watch
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Setting:
         budget: The room for what frozen layers are computed to; without it they are computed in every step.
         precision: The dtype policy.
         guards: What keeps the stages from losing what the source model knows.
+        watch: What is looked at when a stage is over.
     """
 
     train: Examples | Stream
@@ -75,3 +77,4 @@ class Setting:
     budget: Budget | None = None
     precision: str = "float32"
     guards: Guarding = NO_GUARDS
+    watch: Watch | None = None

@@ -53,7 +53,10 @@ def train(
             done = _trained(model, work, setting, progress, course, keeping)
             if done.failure is not None:
                 return Outcome(History((*course.done, done.record)), done.failure)
-            course.finish(done.record, done.optimizer)
+            record = done.record
+            if setting.watch is not None:
+                record = setting.watch.after(model, record, is_last=work is stages[-1])
+            course.finish(record, done.optimizer)
             if keeping.before is not None and not done.record.reused:
                 keeping.before.keep(course)
             if (failure := _kept(course, keeping.checkpoint)) is not None:

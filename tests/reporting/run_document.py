@@ -18,6 +18,11 @@ def stage(name: str, asked: int, *epochs: dict[str, Any]) -> dict[str, Any]:
         "seconds": 75.0,
         "trainable_parameters": 1290,
         "epochs": list(epochs),
+        "evaluation": [
+            {"evaluation": "digits 0-4", "metric": "accuracy", "value": 0.9875},
+            {"evaluation": "digits 5-9", "metric": "accuracy", "value": 0.5},
+        ],
+        "guards": [{"number": 0, "loss": 0.0125}],
     }
 
 
@@ -26,6 +31,11 @@ def comparison(name: str, before: float | None, after: float, allowed: float | N
     failed = allowed is not None and drop is not None and drop > allowed
     values = {"before": before, "after": after, "drop": drop, "allowed": allowed, "failed": failed}
     return {"evaluation": name, "metric": "accuracy", **values}
+
+
+def guard(name: str, line: int, setting: str, *does: str) -> dict[str, Any]:
+    rest = {"parameters": 0, "held": [], "taught": []}
+    return {"guard": name, "line": line, "setting": setting, "does": list(does), **rest}
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -41,6 +51,10 @@ def document(**changes: Any) -> dict[str, Any]:
             "steps": [
                 {"op": "replace", "line": 6, "layers": ["predictions"]},
                 {"op": "freeze", "line": 12, "layers": ["a", "b", "c", "d", "e", "f|g"]},
+            ],
+            "guards": [
+                guard("l2_sp", 20, "strength 0.01", "holds 61,605 of 62,250 trained parameters"),
+                guard("replay", 21, "share 0.25", "each batch of 32 has 8 of o|d.npz"),
             ],
         },
         "seed": 7,

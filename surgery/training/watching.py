@@ -1,0 +1,54 @@
+"""What is looked at when a stage is over: the evaluations of the recipe, and what its guards add to the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from surgery.execution.stopping import Stopped, is_asked
+from surgery.recipe.evaluation import Evaluation
+from surgery.training.evaluation import Measurement, Setup, measure
+from surgery.training.examples import Examples, Stream
+from surgery.training.guards.guarding import Guarding
+from surgery.training.history import StageRecord
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The evaluations of a recipe between its stages.
+
+    Args:
+        evaluations: The evaluations.
+        setup: What they need.
+        guards: The guards of the training.
+        train: What training learns from.
+    """
+
+    evaluations: Sequence[Evaluation]
+    setup: Setup
+    guards: Guarding
+    train: Examples | Stream
+
+    def after(self, model: Any, record: StageRecord, *, is_last: bool) -> StageRecord:
+        """The record of a stage with what the model is worth now. A signal to end is obeyed first, and leaves it out.
+
+        Args:
+            model: The whole model.
+            record: That of the stage.
+            is_last: Whether no stage follows. Then the run itself measures, as soon as the training is over.
+        """
+        if is_asked():
+            return record
+        losses = self.guards.losses(model, self.guards.examples(self.train))
+        guarded = replace(record, guards={str(number): loss for number, loss in losses.items()})
+        if is_last:
+            return guarded
+        try:
+            found = {one.name: self._measured(model, number, one) for number, one in enumerate(self.evaluations)}
+        except Stopped:
+            return guarded
+        return replace(guarded, evaluation={name: one.values for name, one in found.items()})
+
+    def _measured(self, model: Any, number: int, evaluation: Evaluation) -> Measurement:
+        return measure(model, evaluation, self.setup, ("evaluation", number))
