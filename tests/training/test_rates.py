@@ -15,7 +15,7 @@ from surgery.training.setting import StageWork
 from surgery.training.stages import train
 from tests.conftest import REPOSITORY
 from tests.training import small
-from tests.training.one_step import differences
+from tests.training.one_step import DECAY, NAMES, differences
 
 pytestmark = pytest.mark.keras
 
@@ -23,9 +23,10 @@ ALL = {"hidden": True, "norm": True, "drop": True, "head": True}
 
 
 @pytest.mark.parametrize("warmup", [0, 4])
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
-def test_one_step_is_the_update_by_hand(name: str, warmup: int) -> None:
-    assert max(differences(name, warmup=warmup).values()) < 1e-6
+@pytest.mark.parametrize("decay", [0.0, DECAY])
+@pytest.mark.parametrize("name", NAMES)
+def test_one_step_is_the_update_by_hand(name: str, warmup: int, decay: float) -> None:
+    assert max(differences(name, warmup=warmup, decay=decay).values()) < 1e-6
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
