@@ -67,6 +67,9 @@ def fit_from(
     data.start(begun.epoch, begun.step)
     with _unfinished(model.optimizer):
         if begun.logs is None:
+            # Metrics have no variables to take up before the first step, unless Keras builds them (3.15; on JAX and Torch it
+            # does so itself).
+            model._symbolic_build(data_batch=data[0])
             model.fit(data, initial_epoch=begun.epoch, callbacks=whole, **how | {"epochs": begun.epoch + 1})
         else:
             _validate(model, validation, whole, begun.epoch, begun.logs)
