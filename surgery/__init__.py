@@ -7,9 +7,11 @@ comparing never import Keras.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as `typing` has it, which takes its time to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from surgery.api import apply, diff, load_plan, lock, plan, read_model, run, save_plan, verify
     from surgery.errors import SurgeryError
     from surgery.recipe import load_recipe

@@ -8,6 +8,7 @@ import importlib
 import os
 import pkgutil
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
@@ -19,7 +20,7 @@ from surgery import cli
 from surgery.cli.app import app
 from surgery.cli.reported import add_option, begin, finish
 from surgery.errors import Errors, SurgeryError, UsageError, render
-from surgery.execution.stopping import Stopped, obey_signals, of_the_machine
+from surgery.execution.stopping import Stopped, asked, default_signals, obey_signals, of_the_machine
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
 PARTS = {"app", "bug", "main", "opened", "options", "output", "project", "pull_request", "reported", "__main__"}
@@ -28,10 +29,13 @@ PARTS = {"app", "bug", "main", "opened", "options", "output", "project", "pull_r
 
 def main() -> None:
     """Runs one command and exits."""
-    obey_signals()
     # Most of what a short command makes lives to its end: looking for garbage as often as usual takes a tenth of its time.
     gc.set_threshold(50_000, 20, 20)
-    status = run(sys.argv[1:])
+    try:
+        status = run(sys.argv[1:], obey_signals)
+        default_signals()
+    except Stopped as stop:  # while the command was beginning, or saying how it ended
+        status = _stopped(stop)
     if "keras" in sys.modules:
         sys.exit(status)
     _leave(status)
@@ -46,8 +50,12 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], begins: Callable[[], None] = lambda: None) -> int:
     """Runs one command.
+
+    Args:
+        arguments: Those of the command line.
+        begins: Called when everything is loaded and the command begins.
 
     Returns:
         The exit status: 0 done, 1 the user's error, 2 usage, 3 our bug, 4 a difference or a failed gate, 5 the run
@@ -55,7 +63,9 @@ def run(arguments: list[str]) -> int:
     """
     begin()
     try:
-        status = application()(arguments, standalone_mode=False)
+        command = application()
+        begins()
+        status = command(arguments, standalone_mode=False)
         finish(None)
         return status if isinstance(status, int) else 0
     except SurgeryError as error:
@@ -72,13 +82,14 @@ def run(arguments: list[str]) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except Stopped as stop:
-        print("interrupted" if stop.status == INTERRUPTED else "terminated", file=sys.stderr)
-        return stop.status
+        return _stopped(stop)
     except BrokenPipeError:
         # Whoever reads our output has had enough; nothing is left to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - whatever else it is, it is our bug
+        if (signalled := asked()) is not None:  # somebody's code has made an error of its own out of it
+            return _stopped(signalled)
         if (failure := of_the_machine(error)) is not None:
             finish(failure)
             return failure.exit_status
@@ -86,6 +97,11 @@ def run(arguments: list[str]) -> int:
 
         print(bug_text(error, arguments), file=sys.stderr)
         return BUG
+
+
+def _stopped(stop: Stopped) -> int:
+    print("interrupted" if stop.status == INTERRUPTED else "terminated", file=sys.stderr)
+    return stop.status
 
 
 def application() -> TyperGroup:

@@ -48,6 +48,12 @@ def obey_signals() -> None:
         signal.signal(number, _asked)
 
 
+def default_signals() -> None:
+    """The command has ended and said so: from now on a signal ends the process, without a word."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _asked(number: int, _frame: FrameType | None) -> None:
     if _Asked.number is not None:
         os._exit(128 + number)
@@ -73,14 +79,19 @@ def is_asked() -> bool:
     return _Asked.number is not None
 
 
+def asked() -> Stopped | None:
+    """What a signal asks for, whatever became of it since."""
+    return None if _Asked.number is None else Stopped(_Asked.number)
+
+
 def raise_if_asked() -> None:
     """Raises what a signal asked for meanwhile.
 
     Raises:
         Stopped: a signal came.
     """
-    if _Asked.number is not None:
-        raise Stopped(_Asked.number)
+    if (stop := asked()) is not None:
+        raise stop
 
 
 def of_the_machine(error: Exception) -> RunFailed | None:
