@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from surgery.errors import PromiseBroken, ShapeMismatch
+from surgery.errors import ModelUnsafe, PromiseBroken, ShapeMismatch
 from surgery.execution import lora
 from surgery.execution.custom import custom_objects
 from surgery.execution.fill import LedgerValues
@@ -39,7 +39,17 @@ def build(plan: Plan, trust: Sequence[str] = ()) -> Any:
 
 
 def build_source_model(plan: Plan, trust: Sequence[str] = ()) -> Any:
-    """The source model itself, built the same way, for what is measured before."""
+    """The source model itself, built the same way, for what is measured before.
+
+    Raises:
+        ModelUnsafe: it carries code, which is never run.
+    """
+    if plan.source.holds_code:
+        raise ModelUnsafe(
+            f"{plan.source.described} carries code, which is never run: nothing can be measured on it",
+            expected="a source model of layers alone",
+            fix="leave out what needs the source model: distill, a max_drop, optimizer_state: carry",
+        )
     spec = plan.source.spec
     model = build_structure(spec, plan.recipe.seed, trust)
     with plan.library() as library:

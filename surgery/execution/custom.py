@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from surgery.errors import UntrustedImport
@@ -24,7 +24,31 @@ def custom_objects(spec: LayerSpec | ModelSpec, trust: Sequence[str]) -> Mapping
         module = layer.module or ""
         if module and module.split(".")[0] not in OWN:
             found[layer.registered_name or layer.class_name] = load(module, layer.class_name, trust)
+        found |= {name: _function(name, module, trust) for name, module in _functions(layer.config)}
     return found
+
+
+def _functions(config: Any) -> Iterator[tuple[str, str]]:
+    """The functions that a config names and that are not Keras' own, with their module: that of a Lambda, an activation."""
+    match config:
+        case {"class_name": "function", "module": str(module), "config": str(name)}:
+            if module.split(".")[0] not in OWN:
+                yield name, module
+        case Mapping():
+            for value in config.values():
+                yield from _functions(value)
+        case list() | tuple():
+            for value in config:
+                yield from _functions(value)
+
+
+def _function(name: str, module: str, trust: Sequence[str]) -> Any:
+    """A function by the name that Keras writes: `package>name`, or the name alone, whose module only the user's grant tells."""
+    package, _, plain = name.rpartition(">")
+    granted = [entry for entry in trust if entry.endswith(f".{name}")]
+    if not package and module == "builtins":
+        package = granted[0].rpartition(".")[0] if granted else name
+    return load(package or module, plain, trust)
 
 
 def load(module: str, name: str, trust: Sequence[str]) -> Any:
@@ -33,7 +57,9 @@ def load(module: str, name: str, trust: Sequence[str]) -> Any:
     Raises:
         UntrustedImport: when the module was not granted, or does not have it.
     """
-    if not any(module == granted or module.startswith(f"{granted}.") for granted in trust):
+    if not any(
+        module == granted or module.startswith(f"{granted}.") or granted == f"{module}.{name}" for granted in trust
+    ):
         raise UntrustedImport(
             f"'{module}' is needed for '{name}' and is not trusted",
             expected="modules granted on the command line or in [tool.surgery] trust, besides the recipe's 'imports'",

@@ -35,6 +35,7 @@ class Library:
         ask: Asks Keras about a layer class that no static rule knows.
         trust: The modules whose classes the files may name.
         is_made: Whether Keras wrote the source here a moment ago; every other file is scanned before it is read.
+        holds_code: Whether Lambda layers of the source carry code, which nobody runs.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Library:
         *,
         trust: tuple[str, ...] = (),
         is_made: bool = False,
+        holds_code: bool = False,
     ) -> None:
         self._source, self._resolve, self._ask = source, resolve, ask
-        self._trust, self._is_made = trust, is_made
+        self._trust, self._is_made, self._holds_code = trust, is_made, holds_code
         self._scanned = ExitStack()
         self._specs: dict[str, ModelSpec] = {}
         self._values: dict[str, WeightValues] = {}
@@ -95,7 +97,10 @@ class Library:
     def _safe(self, name: str) -> Path:
         """The file, once its scan accepts it; when the library closes it must still be the same."""
         path = self.path(name)
-        return path if self._is_made and not name else self._scanned.enter_context(checked(path, self._trust))
+        if self._is_made and not name:
+            return path
+        only_read = self._holds_code and not name
+        return self._scanned.enter_context(checked(path, self._trust, only_read=only_read))
 
     def close(self) -> None:
         """Closes every file. Arrays that were handed out stay valid.

@@ -13,7 +13,12 @@ from surgery.model.weights import Stored, shape_text
 
 
 def read_proved(
-    path: Path, ask: Ask | None = None, *, lenient: bool = False, trust: tuple[str, ...] | None = ()
+    path: Path,
+    ask: Ask | None = None,
+    *,
+    lenient: bool = False,
+    trust: tuple[str, ...] | None = (),
+    only_read: bool = False,
 ) -> ModelSpec:
     """A saved model with the shapes and variables that its layers have, checked against what the file stores.
 
@@ -23,6 +28,7 @@ def read_proved(
         lenient: Whether to leave open what only Keras could tell.
         trust: The modules whose classes the file may name. None for a file that Keras itself wrote here a moment ago, which
             is not scanned.
+        only_read: Whether code in its Lambda layers does not matter, for Keras never gets to see them.
 
     Raises:
         ModelUnsafe: the scan does not accept the file.
@@ -33,7 +39,7 @@ def read_proved(
     # Loaded before the scan, whose process then has it too.
     import h5py  # noqa: F401
 
-    with checked(path, trust):
+    with checked(path, trust, only_read=only_read):
         spec = read_model(path)
     return proved(spec, path.name, ask, lenient=lenient)
 

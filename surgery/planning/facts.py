@@ -78,7 +78,8 @@ def model_facts(plan: Plan) -> dict[str, str]:
     """The source model: its canonical config, each variable, each file beside them; and further models by file."""
     found = {"model": plan.source.described, "model config": f"sha256:{config_digest(plan.source.spec)}"}
     names = {(p, w.key): w.name for p, layer in plan.source.spec.walk() for w in layer.weights}
-    with nullcontext() if plan.source.is_made else checked(plan.source.path, plan.trust):
+    only_read = plan.source.holds_code
+    with nullcontext() if plan.source.is_made else checked(plan.source.path, plan.trust, only_read=only_read):
         _, values = open_model(plan.source.path)
         with values:
             for path, key in values:

@@ -33,6 +33,8 @@ class Source:
     spec: ModelSpec
     is_made: bool = False
     """Whether Keras wrote the file here; then it needs no scan."""
+    holds_code: bool = False
+    """Whether Lambda layers in it carry code. It is read all the same, and no layer of the result may be one of them."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,14 @@ class Plan(InNotebook):
 
     def library(self) -> Library:
         """The files that the plan reads, for their values. Close it, or use it in `with`."""
-        return Library(self.source.path, self.recipe.resolve, trust=self.trust, is_made=self.source.is_made)
+        source = self.source
+        return Library(
+            source.path,
+            self.recipe.resolve,
+            trust=self.trust,
+            is_made=source.is_made,
+            holds_code=source.holds_code,
+        )
 
     @property
     def output(self) -> Path:

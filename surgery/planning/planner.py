@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from os.path import relpath
@@ -13,10 +13,11 @@ from typing import Protocol
 from surgery.errors import GraphUnsupported, Location, SurgeryError, flatten, raise_all
 from surgery.model.archive.optimizer import StoredOptimizer, read_optimizer
 from surgery.model.library import Library
-from surgery.model.prove import prove
+from surgery.model.prove import Ask, prove
 from surgery.model.shapes import Built
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
 from surgery.operations import Operation, Phase
+from surgery.planning.code import refuse_code, without_code
 from surgery.planning.gradual import Field, Part, parts
 from surgery.planning.guards import GuardPlan, guard_plans
 from surgery.planning.ledger import ledger
@@ -56,28 +57,35 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
     Raises:
         SurgeryError: one for each thing that cannot be, with its place in the recipe.
     """
-    ask = keras.ask if keras else None
+    ask = without_code(keras.ask if keras else None, trust)
     try:
         source = open_source(recipe, keras.materialize if keras else None, ask, trust)
     except SurgeryError as error:
         error.at(recipe.location("model"))
         raise
-    with Library(source.path, recipe.resolve, ask, trust=trust, is_made=source.is_made) as library:
-        return replace(_planned(recipe, source, library, keras), trust=trust)
+    options = {"is_made": source.is_made, "holds_code": source.holds_code}
+    with Library(source.path, recipe.resolve, ask, trust=trust, **options) as library:
+        made = _planned(recipe, source, library, ask)
+    if source.holds_code:
+        try:
+            refuse_code(made.spec, source.described, trust)
+        except SurgeryError as error:
+            raise error.at(recipe.location("model")) from None
+    return replace(made, trust=trust, notes=(*(keras.notes if keras else ()), *made.notes))
 
 
-def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide | None) -> Plan:
+def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) -> Plan:
     errors: list[SurgeryError] = []
     operations = tuple(operation.bound(library) for operation in recipe.operations)
     fields = [("operations", number) for number in range(len(operations))]
-    main = _simulated(recipe, source.spec, operations, fields, keras)
+    main = _simulated(recipe, source.spec, operations, fields, ask)
     errors += main.errors
     stages: list[StagePlan] = []
     model = main.model
     stored, before = _optimizer(source), None
     for part in parts(recipe):
         errors += _not_for_stages(recipe, part.operations, part.fields)
-        run = _simulated(recipe, model, part.operations, part.fields, keras)
+        run = _simulated(recipe, model, part.operations, part.fields, ask)
         errors += run.errors
         model = run.model
         stage = _stage(recipe, part, run, errors)
@@ -99,7 +107,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, keras: KerasSide 
         ledger=ledger(source.spec, main.model, recipe.seed),
         stages=tuple(stages),
         guards=guards,
-        notes=(*(keras.notes if keras else ()), *_losses(stored, stages)),
+        notes=tuple(_losses(source, stored, stages)),
         files=library.names,
     )
 
@@ -122,12 +130,12 @@ def _simulated(
     model: ModelSpec,
     operations: tuple[Operation, ...],
     fields: Sequence[Field],
-    keras: KerasSide | None,
+    ask: Ask | None,
 ) -> Simulation:
     def locate(number: int, *keys: str | int, mark: Mark = "value") -> Location:
         return recipe.location(*fields[number], *keys, mark=mark)
 
-    simulation = Simulation(model, operations, locate, partial(prove, ask=keras.ask if keras else None))
+    simulation = Simulation(model, operations, locate, partial(prove, ask=ask))
     simulation.run()
     return simulation
 
@@ -159,10 +167,13 @@ def _optimizer(source: Source) -> StoredOptimizer | None:
     return read_optimizer(source.path) if compiled else None
 
 
-def _losses(stored: StoredOptimizer | None, stages: Sequence[StagePlan]) -> list[str]:
+def _losses(source: Source, stored: StoredOptimizer | None, stages: Sequence[StagePlan]) -> Iterator[str]:
+    if source.holds_code:
+        yield "The source model carries code, which is never run: nothing can be measured on it."
     if stored is None:
-        return []
+        return
     name = stored.class_name
     if stages and stages[0].optimizer.origin == "file":
-        return [f"The source model is compiled with {name}. The result is not, and holds no state of an optimizer."]
-    return [f"The source model is compiled with {name}, which is not carried over; nor is its state."]
+        yield f"The source model is compiled with {name}. The result is not, and holds no state of an optimizer."
+    else:
+        yield f"The source model is compiled with {name}, which is not carried over; nor is its state."

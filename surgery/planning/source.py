@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from surgery.errors import DigestMismatch, FetchRefused, ModelInvalid
+from surgery.errors import DigestMismatch, FetchRefused, ModelInvalid, SurgeryError
 from surgery.model.prove import Ask
 from surgery.model.proved import read_proved
+from surgery.model.scan import require_safe
 from surgery.model.spec import ModelSpec
 from surgery.planning.facts import path_digest
 from surgery.planning.plan import Source
@@ -45,8 +46,15 @@ def open_source(
                     f"'{name}' is made by Keras, which is not at hand", fix="pip install 'keras-surgery[tensorflow]'"
                 )
             file, described, is_made = materialize(recipe), name, True
-    spec = read_proved(file, ask, trust=None if is_made else trust)
-    return Source(file, described, _with_origins(spec), is_made)
+    if is_made:
+        return Source(file, described, _with_origins(read_proved(file, ask, trust=None)), is_made=True)
+    holds_code = not require_safe(file, trust, only_read=True).is_accepted
+    try:
+        spec = read_proved(file, ask, trust=trust, only_read=True)
+    except SurgeryError:
+        require_safe(file, trust)  # that it carries code is the first thing to say of a file that is damaged, too
+        raise
+    return Source(file, described, _with_origins(spec), holds_code=holds_code)
 
 
 def _check_pin(recipe: Recipe) -> None:

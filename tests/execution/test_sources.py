@@ -13,7 +13,7 @@ import pytest
 from keras.src.utils import file_utils
 
 from surgery import api
-from surgery.errors import ExtraMissing, InvalidValue, RunFailed, UndeclaredImport, UntrustedImport
+from surgery.errors import ExtraMissing, InvalidValue, ModelUnsafe, RunFailed, UndeclaredImport, UntrustedImport
 from surgery.recipe import load_recipe
 
 pytestmark = pytest.mark.keras
@@ -82,3 +82,20 @@ def test_a_factory_needs_both_permissions(tmp_path: Path, monkeypatch: pytest.Mo
         planned(tmp_path, source, ("house_models",), "[]")
     plan = planned(tmp_path, source, ("house_models",), "[house_models]")
     assert plan.spec["only"].weights[0].shape == (3, 5)
+
+
+def test_a_lambda_of_a_granted_function_is_a_layer_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numbers_of_ours.py").write_text("def doubled(x):\n    return 2 * x\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    doubled = __import__("numbers_of_ours").doubled
+    chain = [keras.Input((4,)), keras.layers.Dense(3), keras.layers.Lambda(doubled, name="doubled")]
+    model = keras.Sequential([*chain, keras.layers.Dense(2, name="last")])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ModelUnsafe, match="and 1 more"):
+        planned(tmp_path, "path: model.keras", ("numbers_of_ours.halved",), "[numbers_of_ours]")
+    plan = planned(tmp_path, "path: model.keras", ("numbers_of_ours.doubled",), "[numbers_of_ours]")
+    ours = api.apply(plan, trust=("numbers_of_ours.doubled",))
+    x = np.ones((2, 4), "float32")
+    assert np.array_equal(ours.predict(x, verbose=0), model.predict(x, verbose=0))

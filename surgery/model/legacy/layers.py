@@ -52,6 +52,8 @@ def convert_layer(document: Mapping[str, Any], problems: Problems) -> dict[str, 
     if found is None:
         problems.add(f"the class {old}, of {where}")
         return {"module": "keras.layers", "class_name": name, "config": config, "registered_name": None}
+    if found.unsafe:  # the catalogue knows none of its arguments, for a recipe cannot write it
+        return {"module": found.module, "class_name": found.name, "config": config, "registered_name": None}
     if old in SPECIAL:
         SPECIAL[old](config)
     if name in SPECIAL and name != old:

@@ -9,7 +9,8 @@ hangs or crashes on some files. So the rules know only what is allowed, and a ch
 
 from __future__ import annotations
 
+from surgery.model.scan.classes import code_in
 from surgery.model.scan.gate import catalogue, checked, require_safe, scan
 from surgery.model.scan.verdict import Finding, Identity, Status, Verdict
 
-__all__ = ["Finding", "Identity", "Status", "Verdict", "catalogue", "checked", "require_safe", "scan"]
+__all__ = ["Finding", "Identity", "Status", "Verdict", "catalogue", "checked", "code_in", "require_safe", "scan"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from surgery.model.scan.json import joined, nodes
 from surgery.model.scan.rule import Found, rule, shown
+from surgery.model.scan.verdict import LAMBDA
 
 FAMILY = "classes"
 
@@ -92,12 +93,17 @@ class Config:
         return tuple(nodes(self.value))
 
     def trusts(self, found: Object) -> bool:
-        """A trusted module grants its classes. Of Keras only an exact `module.Class` can be granted, never a module."""
+        """A trusted module grants its classes. Of Keras only an exact `module.Class` can be granted, never a module.
+
+        Of a function Keras 3.15 writes the name alone, or `package>name`; so its exact `module.name` must be granted, or the package.
+        """
         module, name = found.module, found.data.get("config") if found.is_function else found.name
-        if module is None and isinstance(name, str) and ">" in name:
+        if (module is None or found.is_function) and isinstance(name, str) and ">" in name:
             module, name = name.split(">", 1)
         if not isinstance(module, str) or not isinstance(name, str):
             return False
+        if found.is_function and module == "builtins":
+            return any(entry.endswith(f".{name}") for entry in self.trust)
         inside = any(module == entry or module.startswith(f"{entry}.") for entry in self.trust)
         return f"{module}.{name}" in self.trust or (inside and module.split(".")[0] not in KERAS)
 
@@ -114,7 +120,18 @@ class Config:
             and not known.holds(found.module, found.name)
             and not self.trusts(found)
             and not self._is_compiled_function(found)
+            and not self._is_granted_lambda(found)
         )
+
+    def _is_granted_lambda(self, found: Object) -> bool:
+        """A Lambda that names a function of a trusted module, and carries no code of its own. Whatever else it names is an object of
+        its own."""
+        if (found.module, found.name) != ("keras.layers", "Lambda"):
+            return False
+        function = found.config.get("function")
+        if not isinstance(function, dict) or function.get("class_name") != "function":
+            return False
+        return self.trusts(Object(found.path, function))
 
     def _is_compiled_function(self, found: Object) -> bool:
         """A loss or metric that was given to `compile` as Keras' own function. Models are loaded without being compiled, so
@@ -143,12 +160,22 @@ def odd_class_name(config: Config) -> Found:
             yield _place(found), "the class or its module is not a string"
 
 
-@rule("class-lambda", FAMILY)
+@rule(LAMBDA, FAMILY)
 def lambda_layer(config: Config) -> Found:
     """A Lambda layer or a serialized lambda: code that the file carries and that runs when the model is loaded or called
-    (CVE-2024-3660, CVE-2025-9905, CVE-2025-9906)."""
+    (CVE-2024-3660, CVE-2025-9905, CVE-2025-9906). Such code is never run. Put a layer in its place: `op: replace`. A Lambda that
+    only names a function of a module is accepted with `--trust MODULE`."""
     for found in _doubtful(config, {"Lambda", "__lambda__"}):
-        yield _place(found), f"{found} carries code"
+        name = found.config.get("name")
+        yield (
+            _place(found),
+            f"{found} carries code" + (f", in the layer '{shown(name)}'" if isinstance(name, str) else ""),
+        )
+
+
+def code_in(document: Any, trust: tuple[str, ...] = ()) -> list[str]:
+    """What in the document of a model or a layer carries code, one sentence each."""
+    return [message for _, message in lambda_layer(Config(document, trust))]
 
 
 @rule("class-function", FAMILY)

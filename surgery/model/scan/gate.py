@@ -64,16 +64,21 @@ def scan(path: str | os.PathLike[str], trust: tuple[str, ...] = (), seconds: flo
 
 
 @contextmanager
-def checked(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> Iterator[Path]:
+def checked(path: str | os.PathLike[str], trust: tuple[str, ...] = (), *, only_read: bool = False) -> Iterator[Path]:
     """Scans a model file for the time of its use: `with checked(path) as path: read_model(path)`.
 
     The scan is made once for the same file, however often it is used. At the end the file must still be the one that was
     scanned, so what was read from it may be believed.
 
+    Args:
+        path: The file.
+        trust: The modules whose classes may be in it.
+        only_read: Whether code in its Lambda layers does not matter, for Keras never gets to see them.
+
     Raises:
         ModelUnsafe: The scan does not accept the file, or the file changed meanwhile.
     """
-    verdict = require_safe(path, trust)
+    verdict = require_safe(path, trust, only_read=only_read)
     yield Path(path)
     if _now(os.fspath(path)) != verdict.identity:
         raise ModelUnsafe(
@@ -83,7 +88,7 @@ def checked(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> Iterat
         )
 
 
-def require_safe(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> Verdict:
+def require_safe(path: str | os.PathLike[str], trust: tuple[str, ...] = (), *, only_read: bool = False) -> Verdict:
     """The verdict on an accepted file.
 
     Raises:
@@ -92,7 +97,7 @@ def require_safe(path: str | os.PathLike[str], trust: tuple[str, ...] = ()) -> V
     """
     name = os.fspath(path)
     verdict = _remembered(name, tuple(trust), _now(name))
-    if not verdict.is_accepted:
+    if not verdict.is_accepted and not (only_read and verdict.is_readable):
         raise refusal(verdict)
     return verdict
 
@@ -105,13 +110,15 @@ def refusal(verdict: Verdict) -> SurgeryError:
     more = f", and {len(verdict.findings) - 1} more" if len(verdict.findings) > 1 else ""
     word = "refused" if verdict.status is Status.REFUSED else "could not be checked"
     custom = any(finding.code in ("class-custom", "class-function") for finding in verdict.findings)
-    trust = (
-        "; or grant its package with --trust after reading it, and name it under the recipe's imports" if custom else ""
-    )
+    way = ""
+    if custom:
+        way = "; or grant its package (a function: MODULE.NAME) with --trust after reading it, and name it under the recipe's imports"
+    elif verdict.is_readable:
+        way = "; put a layer in its place in a recipe: {op: replace, layers: NAME, with: [{Rescaling: {scale: 2}}]}"
     return ModelUnsafe(
         f"{verdict.path} was {word}: {first}{more}",
         expected="a model that runs no code and reads no other file when it is loaded",
-        fix=f"see every finding: surgery scan {verdict.path}{trust}",
+        fix=f"see every finding: surgery scan {verdict.path}{way}",
     )
 
 

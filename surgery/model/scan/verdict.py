@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+LAMBDA = "class-lambda"
+"""The code of a finding: a layer carries Python code."""
+
 
 class Status(StrEnum):
     """How a scan ends. `UNCHECKED` is a refusal too: what cannot be read to its end cannot be called safe."""
@@ -86,6 +89,11 @@ class Verdict:
     @property
     def is_accepted(self) -> bool:
         return self.status is Status.ACCEPTED
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether nothing is wrong with it but code in Lambda layers, which only Keras would run: it may be read, not loaded."""
+        return all(finding.code == LAMBDA for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -62,7 +62,8 @@ def test_refusal_names_place_code_and_fix(tmp_path: Path) -> None:
         require_safe(path)
     assert "config.json: $.config.layers[2].class_name" in caught.value.what
     assert "[class-lambda]" in caught.value.what
-    assert caught.value.fix == f"see every finding: surgery scan {path}"
+    assert caught.value.fix is not None
+    assert caught.value.fix.startswith(f"see every finding: surgery scan {path}; put a layer in its place")
 
 
 def custom(tmp_path: Path) -> Path:
@@ -84,6 +85,25 @@ def custom(tmp_path: Path) -> Path:
 )
 def test_trust_grants_modules(trust: tuple[str, ...], accepted: bool, tmp_path: Path) -> None:
     assert scan(custom(tmp_path), trust).is_accepted is accepted
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "trust", "accepted"),
+    [
+        ("builtins", "doubled", (), False),
+        ("builtins", "doubled", ("my_package.layers.doubled",), True),
+        ("builtins", "doubled", ("my_package.layers", "my_package.layers.halved"), False),
+        ("builtins", "my_package.layers>doubled", ("my_package.layers",), True),
+        ("my_package.layers", "doubled", ("my_package",), True),
+        ("keras.utils", "get_file", ("keras", "keras.utils"), False),
+    ],
+)
+def test_a_lambda_of_a_granted_function_carries_no_code(
+    module: str, function: str, trust: tuple[str, ...], accepted: bool, tmp_path: Path
+) -> None:
+    reference = {"module": module, "class_name": "function", "config": function, "registered_name": "function"}
+    payload = layer("Lambda", "payload", {"function": reference, "arguments": {}}, "first")
+    assert scan(write_model(tmp_path, functional(payload, middle="payload")), trust).is_accepted is accepted
 
 
 def test_trusting_keras_grants_no_lambda(tmp_path: Path) -> None:
