@@ -152,7 +152,12 @@ def apply_to_file(plan: Plan, output: Path, *, trust: Sequence[str] = (), prove:
 
 
 def run(
-    recipe: Recipe, *, trust: Sequence[str] = (), output: str | Path | None = None, cache: bool = True
+    recipe: Recipe,
+    *,
+    trust: Sequence[str] = (),
+    output: str | Path | None = None,
+    cache: bool = True,
+    resume: bool = False,
 ) -> RunResult:
     """The operations, the training stages, the evaluation, the outputs, the report.
 
@@ -160,19 +165,29 @@ def run(
         recipe: A recipe from `load_recipe`.
         trust: Modules outside Keras that may be imported.
         output: Where to write the model, instead of the recipe's `outputs.model`.
-        cache: Whether frozen layers are computed once for all epochs.
+        cache: Whether frozen layers are computed once for all epochs, and stages taken over that an earlier run has done.
+        resume: Whether to go on with the newest run of the recipe that was interrupted. Where there is none it starts from the
+            beginning.
+
+    Raises:
+        CheckpointStale: something that the interrupted run follows from has moved.
     """
-    return run_plan(plan(recipe, trust=trust), trust=trust, output=output, cache=cache)
+    return run_plan(plan(recipe, trust=trust), trust=trust, output=output, cache=cache, resume=resume)
 
 
 def run_plan(
-    plan: Plan, *, trust: Sequence[str] = (), output: str | Path | None = None, cache: bool = True
+    plan: Plan,
+    *,
+    trust: Sequence[str] = (),
+    output: str | Path | None = None,
+    cache: bool = True,
+    resume: bool = False,
 ) -> RunResult:
     """The same for a plan that is made already."""
     from surgery.training.process import carry_out
 
     written = None if output is None else Path(output)
-    return carry_out(plan, trust=plan.recipe.permitted(trust), output=written, cache=cache)
+    return carry_out(plan, trust=plan.recipe.permitted(trust), output=written, cache=cache, resume=resume)
 
 
 def lock(plan: Plan, result: RunResult | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def _seeded(request: pytest.FixtureRequest) -> None:
         keras.utils.set_random_seed(0)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What runs keep for the next one stays out of the user's own cache."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
+    """What runs keep for the next one stays out of the user's own cache, and one test does nothing for the other."""
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp() / "cache" / name)

@@ -22,8 +22,11 @@ def run(
     ] = False,
     lock: Annotated[bool, typer.Option("--lock", help="Write NAME.lock afterwards, with what came out.")] = False,
     cache: Annotated[
-        bool, typer.Option("--cache/--no-cache", help="Compute frozen layers once for all epochs, and keep the result.")
+        bool, typer.Option("--cache/--no-cache", help="Compute frozen layers once, and take over stages that are done.")
     ] = True,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the newest run of this recipe that was interrupted.")
+    ] = False,
     set: Set = None,
     trust: Trust = None,
 ) -> None:
@@ -47,7 +50,7 @@ def run(
     if locked:
         api.check_lock(made)
     print(plan_text(made), flush=True)
-    result = api.run_plan(made, trust=granted, output=output, cache=cache)
+    result = api.run_plan(made, trust=granted, output=output, cache=cache, resume=resume)
     print(f"\n{run_text(result.document)}")
     if lock:
         print(f"Locked: {printable(str(api.lock(made, result)))}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from surgery.planning.facts import data_sources, input_facts
+from surgery.planning.facts import Facts, data_sources, input_facts
 from surgery.planning.plan import Plan
 from surgery.recipe import Recipe
-from surgery.recipe.data import FactoryData
+from surgery.recipe.data import FactoryData, file_of
 from surgery.recipe.recipe import Outputs
 from surgery.recipe.training import Stage
 
@@ -43,9 +43,18 @@ def resuming_notes(recipe: Recipe, stages: Iterable[Stage]) -> Iterator[str]:
                 yield f"{name} of stage '{stage.name}' is left out when the run is resumed: the checkpoint does its work."
 
 
-def training_facts(plan: Plan) -> Mapping[str, str]:
-    """Every fact that the weights after training follow from: neither evaluations nor outputs are among them."""
-    return input_facts(replace(plan, recipe=_without_looks(plan.recipe)))
+def resuming_facts(plan: Plan) -> Facts:
+    """Every fact that a run follows from, but where it writes."""
+    return input_facts(replace(plan, recipe=plan.recipe.model_copy(update={"outputs": Outputs()})))
+
+
+def stage_facts(recipe: Recipe, facts: Facts) -> Facts:
+    """Those of the facts that the weights after any stage follow from: no evaluations, and not the stages themselves."""
+    learned = list(data_sources(_without_looks(recipe)))
+    looked_at = (file_of(source) for source in data_sources(recipe) if source not in learned)
+    without = {f"data {' '.join(named)}" for named in looked_at if named is not None}
+    parts = ("recipe evaluation", "recipe training stages")
+    return {name: fact for name, fact in facts.items() if not name.startswith(parts) and name not in without}
 
 
 def _without_looks(recipe: Recipe) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -48,6 +48,9 @@ class Account:
         self.history = History()
         self.comparisons: list[Comparison] = []
         self.evidence: Evidence | None = None
+        self.resumed: Sequence[Mapping[str, str]] = ()
+        self.notes: list[str] = []
+        """Sentences on this run alone."""
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -100,7 +103,8 @@ class Account:
             "evidence": self.evidence.to_json() if self.evidence else None,
             "evaluation": [comparison.to_json() for comparison in self.comparisons],
             "timings": {name: round(seconds, 3) for name, seconds in self._timings.items()},
-            "notes": [*self._plan.notes, *cannot_repeat(self._device, self.streams)],
+            "resumed": [dict(one) for one in self.resumed],
+            "notes": [*self._plan.notes, *self.notes, *cannot_repeat(self._device, self.streams)],
             "outputs": {
                 "model": None if model is None else shown(model),
                 "report": shown(folder / "report.md"),

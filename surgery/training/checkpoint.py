@@ -12,6 +12,7 @@ from typing import Any
 
 from surgery.errors import CheckpointInvalid, FileUnreadable, RunFailed
 from surgery.planning.facts import Facts
+from surgery.planning.stack import machine
 from surgery.training.bundle import read_bundle, read_head, write_bundle
 from surgery.training.state import TrainingState
 
@@ -39,6 +40,8 @@ class Head:
     """When and from where the run was resumed before."""
     untaken: tuple[str, ...] = ()
     """What of it could not be kept."""
+    machine: str = ""
+    """Where it was written."""
 
 
 class Checkpoint:
@@ -48,10 +51,18 @@ class Checkpoint:
         path: The file.
         facts: What the training follows from.
         resumed: When and from where the run was resumed.
+        command: What goes on with it.
     """
 
-    def __init__(self, path: Path, facts: Facts, resumed: Sequence[Mapping[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        facts: Facts,
+        resumed: Sequence[Mapping[str, str]] = (),
+        command: str = "surgery run RECIPE --resume",
+    ) -> None:
         self.path = path
+        self.command = command
         self.resumed = tuple(resumed)
         self._facts = facts
         self._last = time.monotonic()
@@ -77,6 +88,7 @@ class Checkpoint:
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "resumed": [dict(one) for one in self.resumed],
             "untaken": list(untaken),
+            "machine": machine(),
         }
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +97,7 @@ class Checkpoint:
             raise RunFailed(
                 f"{where}: the checkpoint cannot be written: {error.strerror or error}",
                 expected="a disk with room that can be written to; the checkpoint before this one stays",
-                fix="make room, then go on: surgery run RECIPE --resume",
+                fix=f"make room, then go on: {self.command}",
             ) from error
         self._last = time.monotonic()
         self._cost = max(self._last - began, AT_LEAST)
@@ -129,7 +141,9 @@ def _head(value: Mapping[str, Any]) -> Head:
     if value["format"] != FORMAT:
         raise ValueError(f"its format is {value['format']!r}")
     facts = {str(name): str(fact) for name, fact in value["facts"].items()}
-    return Head(facts, value["where"], value["written"], tuple(value["resumed"]), tuple(value["untaken"]))
+    return Head(
+        facts, value["where"], value["written"], tuple(value["resumed"]), tuple(value["untaken"]), value["machine"]
+    )
 
 
 def _invalid(path: Path, what: str) -> CheckpointInvalid:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from surgery.errors import CheckpointInvalid
 from surgery.training.history import StageRecord
 from surgery.training.layers import hold_scale, set_trainable
 from surgery.training.optimizer_state import NOTHING, OptimizerState
@@ -22,13 +23,14 @@ class Course:
         kept: How far an interrupted run came. The model gets its values.
 
     Raises:
-        ValueError: That was with another model.
+        CheckpointInvalid: That was with another model.
     """
 
     def __init__(
         self, model: Any, stages: Sequence[StageWork], optimizer: OptimizerState, kept: TrainingState | None = None
     ) -> None:
         self.variables = Variables(model)
+        self.is_resumed = kept is not None
         self.done: list[StageRecord] = []
         self.optimizer = optimizer
         self.underway: Underway | None = None
@@ -65,7 +67,12 @@ class Course:
         # The flags of a stage stand on those of the ones before.
         for work in self._stages[: done + (kept.underway is not None)]:
             self.begin(work)
-        self.variables.restore(kept.variables)
+        try:
+            self.variables.restore(kept.variables)
+        except ValueError as error:
+            raise CheckpointInvalid(
+                f"the checkpoint is of another model: {error}", fix="start from the beginning: surgery run RECIPE"
+            ) from None
         self.done = list(kept.stages)
         self.optimizer, self.underway = kept.optimizer, kept.underway
         self.key = None if kept.underway is None else kept.underway.key

@@ -9,6 +9,7 @@ from typing import Any
 
 from surgery.errors import RunFailed
 from surgery.execution.stopping import Stopped, deferred
+from surgery.planning.resuming import LEFT_OUT
 from surgery.training.callback_state import Callbacks
 from surgery.training.checkpoint import Checkpoint
 from surgery.training.class_weight import weighted
@@ -95,6 +96,8 @@ class Ours:
     steps: StepReporter
     within: tuple[int, int]
     """The epoch that was interrupted, and how many of its steps are done."""
+    left_out: frozenset[str] = frozenset()
+    """Classes that have no place in a run that goes on."""
 
     @classmethod
     def of(cls, model: Any, work: StageWork, setting: Setting, progress: Progress, course: Course) -> Ours:
@@ -102,18 +105,20 @@ class Ours:
         begun = course.underway
         finite = StopOnNonFinite(work.stage.name, setting.device, model)
         others = Callbacks(_callbacks(work, setting), course.variables.is_changed)
+        left_out = LEFT_OUT if course.is_resumed else frozenset[str]()
         if begun is None:
-            return cls(finite, others, Recorder(progress.epoch), StepReporter(progress), (0, 0))
+            return cls(finite, others, Recorder(progress.epoch), StepReporter(progress), (0, 0), left_out)
         if begun.good is not None:
             finite.good.values = course.variables.of(begun.good)
         others.go_on(begun.callbacks)
         recorder = Recorder(progress.epoch, begun.records, begun.epoch_seconds)
-        return cls(finite, others, recorder, StepReporter(progress), (begun.epoch, begun.step))
+        return cls(finite, others, recorder, StepReporter(progress), (begun.epoch, begun.step), left_out)
 
     def all(self, data: Any) -> list[Any]:
         """All in their order: before the recipe's what finds numbers that are none, behind them what looks at all they did."""
         order = [EpochOrder(data, self.within)] if isinstance(data, Batches) else []
-        return [*order, self.finite, *self.others.made, self.recorder, self.steps, StopBetweenSteps()]
+        others = [one for one in self.others.made if type(one).__name__ not in self.left_out]
+        return [*order, self.finite, *others, self.recorder, self.steps, StopBetweenSteps()]
 
 
 def _failure(act: Callable[[], object], stage: str, finite: StopOnNonFinite, batch_size: int) -> RunFailed | None:

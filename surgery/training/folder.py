@@ -12,17 +12,20 @@ from surgery.errors import RunFailed
 from surgery.model.archive.staging import staged_text, sync_folder
 
 
-def new_folder(beside: Path, name: str) -> Path:
-    """Makes `runs/NAME/0001`, or the next number that is free, in a folder.
+def numbered(parent: Path) -> list[Path]:
+    """The folders of runs in `runs/NAME`."""
+    return [path for path in parent.iterdir() if path.name.isdecimal()] if parent.is_dir() else []
+
+
+def new_folder(parent: Path) -> Path:
+    """Makes `0001`, or the next number that is free, in `runs/NAME`.
 
     Raises:
         RunFailed: Nothing can be written there.
     """
-    parent = beside / "runs" / name
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        taken = [int(path.name) for path in parent.iterdir() if path.name.isdecimal()]
-        number = max(taken, default=0) + 1
+        number = max((int(path.name) for path in numbered(parent)), default=0) + 1
         while True:
             folder = parent / f"{number:04d}"
             try:

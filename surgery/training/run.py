@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
-from surgery.errors import RunFailed, SurgeryError, flatten, raise_all
+from surgery.errors import Interrupted, RunFailed, SurgeryError, Terminated, flatten, raise_all
 from surgery.execution.build import build, build_source_model
 from surgery.execution.commit import refuse_input, write_result
 from surgery.execution.evidence import evidence
@@ -18,7 +17,6 @@ from surgery.execution.variables import LiveValues
 from surgery.model.archive.staging import claimed
 from surgery.model.spec import ModelSpec
 from surgery.planning import Plan
-from surgery.recipe import Recipe
 from surgery.recipe.training import Training, byte_count
 from surgery.training.account import Account
 from surgery.training.augmentation import Augmentation
@@ -37,9 +35,9 @@ from surgery.training.evaluation import (
     values_of,
 )
 from surgery.training.features import Budget, default_folder
-from surgery.training.folder import new_folder
 from surgery.training.guards.guarding import NO_GUARDS, Guarding
 from surgery.training.guards.prepare import Preparation
+from surgery.training.job import Job, Place, Start, begun
 from surgery.training.optimizer_state import NOTHING, OptimizerState
 from surgery.training.place import Field
 from surgery.training.progress import Progress, progress_for
@@ -60,6 +58,7 @@ def run(
     output: Path | None = None,
     progress: Progress | None = None,
     cache: bool = True,
+    resume: bool = False,
 ) -> RunResult:
     """Carries out a recipe.
 
@@ -71,12 +70,14 @@ def run(
         trust: The modules outside Keras that may be imported.
         output: Where to write the model, instead of the recipe's `outputs.model`.
         progress: Where the training says how far it is. Default: standard error.
-        cache: Whether frozen layers are computed once for all epochs.
+        cache: Whether frozen layers are computed once for all epochs, and stages taken over that an earlier run has done.
+        resume: Whether to go on with the newest run that was interrupted. Where there is none it starts from the beginning.
 
     Raises:
         SurgeryError: Everything that does not fit, before the first step, with its place in the recipe.
         RunFailed: The training could not go on, or was told to stop; its last good weights are in the folder of the run.
         Busy: Another run is writing the same output.
+        CheckpointStale, CheckpointInvalid: The interrupted run cannot be gone on with.
         GateFailed: The result lost more than the recipe allows; no model was written.
     """
     recipe = plan.recipe
@@ -87,31 +88,18 @@ def run(
             refuse_input(plan, output)
         seed_everything(recipe.seed)
         device = resolve(recipe.training.device if recipe.training else "auto")
-        with claimed(output) if output is not None else nullcontext():
-            return _run(Job(plan, tuple(trust), device, progress or progress_for(), cache), output)
+        job = Job(plan, tuple(trust), device, progress or progress_for(), output, cache)
+        with claimed(output) if output is not None else nullcontext(), ExitStack() as claims:
+            return _run(job, begun(job, resume, claims), claims)
     except SurgeryError as error:
         for one in flatten(error):
             one.at(recipe.location(*one.field) if one.field else None)
         raise
 
 
-@dataclass(frozen=True)
-class Job:
-    """What all parts of a run need."""
-
-    plan: Plan
-    trust: tuple[str, ...]
-    device: str
-    progress: Progress
-    cache: bool = True
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.plan.recipe
-
-
-def _run(job: Job, output: Path | None) -> RunResult:
+def _run(job: Job, start: Start, claims: ExitStack) -> RunResult:
     recipe, account = job.recipe, Account(job.plan, job.device)
+    account.resumed, account.notes = start.resumed, list(start.notes)
     with on(job.device):
         with account.timed("build"):
             model = build(job.plan, job.trust)
@@ -125,9 +113,9 @@ def _run(job: Job, output: Path | None) -> RunResult:
         setup = _setup(job, datasets)
         with account.timed("evaluation"):
             before = _before(job, model, setup)
-        folder = new_folder(recipe.folder if output is None else output.parent, recipe.name)
+        place = start.take_place(job, claims)
         if recipe.training is not None and datasets is not None:
-            _trained(job, recipe.training, model, datasets, guards, folder, account)
+            _trained(job, recipe.training, model, datasets, guards, place, account)
         try:
             with account.timed("evaluation"):
                 account.comparisons = _after(job, model, setup, before)
@@ -135,16 +123,19 @@ def _run(job: Job, output: Path | None) -> RunResult:
         except Stopped as stop:
             if not account.history.stages:
                 raise
-            _keep(job.plan, model, account, folder, stop_after_training(stop))
+            _keep(job.plan, model, account, place, stop_after_training(stop))
     if failures := gate_failures(account.comparisons):
-        account.leave(folder, "gate-failed", None, "; ".join(failure.what for failure in failures))
+        account.leave(place.folder, "gate-failed", None, "; ".join(failure.what for failure in failures))
+        place.over()
         raise_all(failures)
-    written = output or folder / "model.keras"
+    written = job.output or place.folder / "model.keras"
     # A signal that comes now waits until the model and the record of the run are both there.
     with deferred():
         with account.timed("write"):
             _write(job.plan, job.plan.final, model, written)
-        return RunResult(account.leave(folder, "done", written), folder, written)
+        document = account.leave(place.folder, "done", written)
+        place.over()
+        return RunResult(document, place.folder, written)
 
 
 def _trained(
@@ -153,19 +144,19 @@ def _trained(
     model: Any,
     datasets: Datasets,
     guards: Guarding,
-    folder: Path,
+    place: Place,
     account: Account,
 ) -> None:
     """Trains the model in place; what stops it leaves the last good weights."""
     failure: RunFailed | None = None
     try:
         with account.timed("training"), deferred():
-            outcome = _train(job, training, model, datasets, guards, folder)
+            outcome = _train(job, training, model, datasets, guards, place)
             account.history, failure = outcome.history, outcome.failure
     except Stopped as stop:
         failure = failure or stop_after_training(stop)
     if failure is not None:
-        _keep(job.plan, model, account, folder, failure)
+        _keep(job.plan, model, account, place, failure)
 
 
 def _datasets(job: Job, model: Any) -> Datasets | None:
@@ -233,7 +224,7 @@ def _before(job: Job, model: Any, setup: Setup) -> list[Measurement]:
     return measured
 
 
-def _train(job: Job, training: Training, model: Any, datasets: Datasets, guards: Guarding, folder: Path) -> Outcome:
+def _train(job: Job, training: Training, model: Any, datasets: Datasets, guards: Guarding, place: Place) -> Outcome:
     setting = Setting(
         datasets.train,
         datasets.validation,
@@ -241,7 +232,7 @@ def _train(job: Job, training: Training, model: Any, datasets: Datasets, guards:
         training.data.shuffle,
         job.recipe.seed,
         job.device,
-        folder,
+        place.folder,
         job.trust,
         job.progress,
         Augmentation(layers, job.recipe.seed, job.trust) if (layers := training.data.augmentation) else None,
@@ -251,7 +242,7 @@ def _train(job: Job, training: Training, model: Any, datasets: Datasets, guards:
         Watch(job.recipe.evaluation, _setup(job, datasets), guards, datasets.train),
     )
     with precision(model, training.precision):
-        return train(model, _works(job), setting, _optimizer_state(job, model))
+        return train(model, _works(job), setting, _optimizer_state(job, model), place.keeping)
 
 
 def _optimizer_state(job: Job, model: Any) -> OptimizerState:
@@ -274,12 +265,19 @@ def _after(job: Job, model: Any, setup: Setup, before: Sequence[Measurement]) ->
     return found
 
 
-def _keep(plan: Plan, model: Any, account: Account, folder: Path, failure: RunFailed) -> NoReturn:
+def _keep(plan: Plan, model: Any, account: Account, place: Place, failure: RunFailed) -> NoReturn:
     """Leaves the last good weights and the account in the folder of the run, and raises the failure."""
-    kept = folder / "last-good.keras"
-    _write(plan, plan.stages[len(account.history.stages) - 1].spec, model, kept)
-    account.leave(folder, "failed", kept, failure.what)
-    failure.expected = f"{failure.expected} in {shown(kept)}"
+    kept = place.last_good
+    stage = max(len(account.history.stages) - 1, 0)
+    try:
+        _write(plan, plan.stages[stage].spec, model, kept)
+        account.leave(place.folder, "failed", kept, failure.what)
+    except RunFailed as error:  # the disk that is full may be what failed
+        failure.expected = f"{failure.expected}; but {error.what}"
+    else:
+        failure.expected = f"{failure.expected} in {shown(kept)}"
+    if isinstance(failure, (Interrupted, Terminated)) and place.keeping.checkpoint is not None:
+        failure.fix = place.keeping.checkpoint.command
     raise failure
 
 

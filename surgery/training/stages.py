@@ -49,6 +49,9 @@ def train(
     """
     course = Course(model, stages, optimizer, keeping.kept)
     with setting.progress or Quiet() as progress:
+        if setting.watch is not None and course.done and course.underway is None:
+            # A signal may have come before it was looked at.
+            course.done[-1] = setting.watch.after(model, course.done[-1], is_last=not course.left)
         for work in course.left:
             done = _trained(model, work, setting, progress, course, keeping)
             if done.failure is not None:

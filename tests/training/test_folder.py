@@ -14,13 +14,13 @@ pytestmark = pytest.mark.keras
 def test_folders_are_numbered_and_never_used_twice(tmp_path: Path) -> None:
     (tmp_path / "runs/digits/0007").mkdir(parents=True)
     (tmp_path / "runs/digits/notes.txt").write_text("mine")
-    assert [new_folder(tmp_path, "digits").name for _ in range(2)] == ["0008", "0009"]
+    assert [new_folder(tmp_path / "runs" / "digits").name for _ in range(2)] == ["0008", "0009"]
 
 
 def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(RunFailed, match="no run folder can be made"):
-        new_folder(tmp_path, "digits")
+        new_folder(tmp_path / "runs" / "digits")
 
 
 def test_a_text_is_there_as_a_whole_and_nothing_else(tmp_path: Path) -> None:
