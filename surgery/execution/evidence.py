@@ -6,7 +6,8 @@ follows from the two specs; they are compared where they end: at the outputs, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from surgery.errors import PromiseBroken, SurgeryError
 from surgery.execution.build import build_source_model
 from surgery.execution.claims import Check, Evidence, claims_of
 from surgery.model.congruence import congruent, frontier
-from surgery.model.spec import ModelSpec, TensorRef
+from surgery.model.spec import LayerSpec, ModelSpec, TensorRef
 from surgery.planning import Plan
 
 BATCH = 2
@@ -23,8 +24,10 @@ UNKNOWN = 16
 """The size of an axis that may have any, other than the batch."""
 TOLERANCE = 1e-5
 """What the sums of one network may differ by when another order of operations is chosen, relative to the largest value."""
-MOST = 16
-"""Tensors that are compared, at most."""
+AT_ONCE = 16
+"""Tensors that are in memory together."""
+
+Arrays = list[np.ndarray[Any, Any]]
 
 
 def evidence(plan: Plan, result: Any, trust: Sequence[str] = ()) -> Evidence:
@@ -41,24 +44,19 @@ def evidence(plan: Plan, result: Any, trust: Sequence[str] = ()) -> Evidence:
     claims, before, after = claims_of(plan), plan.source.spec, plan.spec
     if plan.source.holds_code:
         return Evidence(claims, not_measured="the source model carries code, which is never run")
-    same = congruent(before, after)
-    compared = frontier(after, same)[:MOST]
-    if not compared:
-        return Evidence(claims, not_measured="nothing of the source is left to compare")
     if len(before.refs_in()) != len(after.refs_in()):
         return Evidence(claims, not_measured="source and result take other inputs")
-    batch = probe(before, plan.recipe.seed)
     try:
-        old = computed(build_source_model(plan, trust), [same[ref] for ref in compared], batch)
-        new = computed(result, compared, batch)
+        # Nothing is built where nothing can be compared.
+        if not any(True for _ in _places(before, after)):
+            return Evidence(claims, not_measured="nothing of the source is left to compare")
+        models = Pair(before, after, build_source_model(plan, trust), result)
+        checks = tuple(_checked(models, probe(before, plan.recipe.seed)))
     except SurgeryError:
         raise
     except Exception as error:  # noqa: BLE001 - a layer may refuse numbers that it was not made for, with any exception
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         return Evidence(claims, not_measured=f"the model does not take a random batch: {reason}")
-    outputs = set(after.refs_out())
-    pairs = zip(compared, old, new, strict=True)
-    checks = tuple(Check(str(ref), str(same[ref]), ref in outputs, *_compared(*both)) for ref, *both in pairs)
     for check in checks:
         if not check.held:
             raise PromiseBroken(
@@ -68,7 +66,65 @@ def evidence(plan: Plan, result: Any, trust: Sequence[str] = ()) -> Evidence:
     return Evidence(claims, checks)
 
 
-def probe(model: ModelSpec, seed: int) -> list[np.ndarray[Any, Any]]:
+@dataclass(frozen=True)
+class Pair:
+    """A model of the source, or one nested in it, and what became of it: both specs, both live."""
+
+    before: ModelSpec
+    after: ModelSpec
+    old: Any
+    new: Any
+    path: str = ""
+    """Of a nested model in the result, with a slash at the end."""
+    path_before: str = ""
+
+
+Nested = tuple[LayerSpec, LayerSpec, tuple[TensorRef, ...]]
+"""A nested model of the source, what became of it, and the tensors of the source's model that go into both."""
+
+
+def _checked(pair: Pair, batch: Arrays) -> Iterator[Check]:
+    """Compares what must be the same in two models, and in the nested models of which only a part is."""
+    same = congruent(pair.before, pair.after)
+    compared, outputs = frontier(pair.after, same), set(pair.after.refs_out())
+    for begin in range(0, len(compared), AT_ONCE):
+        refs = compared[begin : begin + AT_ONCE]
+        values = zip(
+            refs, computed(pair.old, [same[ref] for ref in refs], batch), computed(pair.new, refs, batch), strict=True
+        )
+        for ref, *both in values:
+            is_output = not pair.path and ref in outputs
+            yield Check(f"{pair.path}{ref}", f"{pair.path_before}{same[ref]}", is_output, *_compared(*both))
+    for theirs, ours, inputs in _nested(pair.before, pair.after, same):
+        assert theirs.inner is not None
+        assert ours.inner is not None
+        models = (pair.old.get_layer(theirs.name), pair.new.get_layer(ours.name))
+        paths = (f"{pair.path}{ours.name}/", f"{pair.path_before}{theirs.name}/")
+        yield from _checked(Pair(theirs.inner, ours.inner, *models, *paths), computed(pair.old, inputs, batch))
+
+
+def _places(before: ModelSpec, after: ModelSpec) -> Iterator[TensorRef]:
+    """The tensors that will be compared, those of nested models included."""
+    same = congruent(before, after)
+    yield from frontier(after, same)
+    for theirs, ours, _ in _nested(before, after, same):
+        if theirs.inner and ours.inner:
+            yield from _places(theirs.inner, ours.inner)
+
+
+def _nested(before: ModelSpec, after: ModelSpec, same: Mapping[TensorRef, TensorRef]) -> Iterator[Nested]:
+    """The nested models that get the same inputs and do not compute the same."""
+    theirs = {layer.origin: layer for layer in before.layers if layer.inner and layer.inner.inputs is not None}
+    for layer in after.layers:
+        old = theirs.get(layer.origin)
+        if old is None or not layer.inner or layer.inner.inputs is None or TensorRef(layer.name) in same:
+            continue
+        inputs = tuple(same.get(ref) for ref in layer.calls[0].refs())
+        if inputs == old.calls[0].refs() and len(layer.inner.refs_in()) == len(inputs):
+            yield old, layer, old.calls[0].refs()
+
+
+def probe(model: ModelSpec, seed: int) -> Arrays:
     """Numbers for every input: of [0, 1), or 0 and 1 where whole numbers go in."""
     generator = np.random.default_rng(seed)
     return [_numbers(generator, model, ref) for ref in model.refs_in()]
@@ -85,7 +141,7 @@ def _numbers(generator: np.random.Generator, model: ModelSpec, ref: TensorRef) -
     return generator.uniform(size=shape).astype("float32")
 
 
-def computed(model: Any, refs: Sequence[TensorRef], batch: list[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+def computed(model: Any, refs: Sequence[TensorRef], batch: Arrays) -> Arrays:
     """The values of some tensors of a model, for values of its inputs in their flat order."""
     import keras
 

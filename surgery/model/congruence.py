@@ -70,7 +70,9 @@ class _Numbers:
         return found
 
     def _way(self, layer: LayerSpec, path: str) -> int:
-        weights = tuple((w.key, w.source, path if has_fresh(w.source) else "") for w in layer.weights)
+        # What is in no file, the halves of a LoRA, begins as nothing that is added.
+        stored = (w for w in layer.weights if w.is_stored)
+        weights = tuple((w.key, w.source, path if has_fresh(w.source) else "") for w in stored)
         inner = None
         if layer.inner and layer.inner.inputs is not None:
             numbers = self.of(layer.inner, f"{path}/")
