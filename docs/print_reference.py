@@ -14,7 +14,7 @@ from surgery.errors import SurgeryError
 from surgery.model.docstrings import field_docstrings
 from surgery.operations import Operation
 from surgery.operations.description import Description, described
-from surgery.recipe import data, evaluation, source, training
+from surgery.recipe import data, evaluation, guards, source, training
 from surgery.recipe.recipe import Outputs, Recipe
 from surgery.reporting.catalogue_text import catalogue, findings
 
@@ -28,6 +28,10 @@ RECIPE: Sequence[tuple[str, type[BaseModel]]] = (
     ("model: from a factory", source.FactoryModel),
     ("training", training.Training),
     ("training.cache", training.Cache),
+    ("training.guards: l2_sp", guards.L2SP),
+    ("training.guards: ewc", guards.EWC),
+    ("training.guards: distill", guards.Distill),
+    ("training.guards: replay", guards.Replay),
     ("training.data", training.TrainingData),
     ("a training stage", training.Stage),
     ("learning_rates: some layers", training.LearningRate),
