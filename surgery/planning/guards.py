@@ -66,11 +66,11 @@ class GuardPlan:
         """`strength 0.01`."""
         match self.guard:
             case L2SPGuard(l2_sp=one):
-                return f"strength {one.strength:g}"
+                return f"strength {one.strength:,.12g}"
             case EWCGuard(ewc=one):
-                return f"strength {one.strength:g}"
+                return f"strength {one.strength:,.12g}"
             case DistillGuard(distill=one):
-                return f"weight {one.weight:g}, temperature {one.temperature:g}"
+                return f"weight {one.weight:,.12g}, temperature {one.temperature:g}"
             case ReplayGuard(replay=one):
                 return f"share {one.share:g}"
 

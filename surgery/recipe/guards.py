@@ -22,7 +22,7 @@ class L2SP(Part):
     """
 
     strength: Strength
-    """How strongly; the larger, the less moves. The paper tries 0.001 to 1 (there alpha)."""
+    """How strongly (in the paper alpha); the larger, the less moves."""
 
     layers: Selector | None = None
     """The layers whose weights are held. Default: all that bring trained values and are trained."""

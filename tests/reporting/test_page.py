@@ -91,6 +91,7 @@ def test_a_run_shows_all_parts(run_page: Path) -> None:
     text = run_page.read_text(encoding="utf-8")
     for heading in (
         "Before and after",
+        "Guards against forgetting",
         "Training",
         "What was done",
         "Where the values come from",
