@@ -26,6 +26,7 @@ from surgery.planning.optimizer_state import optimizer_plan
 from surgery.planning.plan import Plan, Source, StagePlan
 from surgery.planning.prefix import WHOLE, frozen_prefix
 from surgery.planning.rates import Rate, rates
+from surgery.planning.resuming import resuming_notes
 from surgery.planning.simulate import Simulation
 from surgery.planning.source import open_source
 from surgery.recipe import Recipe
@@ -107,7 +108,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
         ledger=ledger(source.spec, main.model, recipe.seed),
         stages=tuple(stages),
         guards=guards,
-        notes=tuple(_losses(source, stored, stages)),
+        notes=(*_losses(source, stored, stages), *resuming_notes(recipe, [planned.stage for planned in stages])),
         files=library.names,
     )
 

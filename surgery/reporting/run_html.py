@@ -145,6 +145,7 @@ def _training(document: Document) -> Iterator[Block]:
         ]
         early = f" of {stage['epochs_asked']}" if stage["ended_early"] else ""
         trained = f"{count(stage['trainable_parameters'])} trainable parameters"
+        trained += ", done by an earlier run" if stage.get("reused") else ""
         folded = f"{printable(stage['name'])}: {epochs(len(records))}{early}, {trained}, {seconds(stage['seconds'])}"
         yield Block(head=("epoch", *map(printable, names), "time"), rows=rows, folded=folded)
 

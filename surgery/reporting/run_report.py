@@ -115,7 +115,9 @@ def _stages(document: Document) -> Iterator[str]:
             (str(epoch["epoch"]), *(metric(epoch["metrics"].get(name)) for name in names), seconds(epoch["seconds"]))
             for epoch in records
         ]
-        if stage.get("frozen_prefix"):
+        if stage.get("reused"):
+            yield f"{escape(stage['name'])}: an earlier run has done it."
+        elif stage.get("frozen_prefix"):
             yield f"{escape(stage['name'])}: {escape(stage['frozen_prefix'])}."
         if stage["name"] in states:
             yield f"{escape(stage['name'])}: {escape(states[stage['name']])}."
@@ -141,6 +143,7 @@ def _circumstances(document: Document) -> str:
         f"- seed: {document['seed']}",
         f"- versions: {versions}",
         *(f"- time: {escape(name)} {seconds(value)}" for name, value in document["timings"].items()),
+        *(f"- resumed: {escape(one['when'])}, at {escape(one['from'])}" for one in document.get("resumed", [])),
         *(f"- {escape(note)}" for note in document["notes"]),
     ]
     digests = [(escape(name), code(digest)) for name, digest in document["digests"].items()]

@@ -30,7 +30,7 @@ def _stages(document: Document) -> list[str]:
             epochs(len(stage["epochs"])),
             f"{count(stage['trainable_parameters'])} trainable parameters",
             seconds(stage["seconds"]),
-            stage.get("frozen_prefix") or "",
+            "done before" if stage.get("reused") else stage.get("frozen_prefix") or "",
         )
         for stage in document["stages"]
     ]

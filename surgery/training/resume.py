@@ -21,7 +21,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Interrupted:
+class Unfinished:
     """A run that has not come to its end."""
 
     folder: Path
@@ -37,7 +37,7 @@ class Interrupted:
         return (*self.head.resumed, {"when": now, "from": self.head.where, "written": self.head.written})
 
 
-def interrupted(parent: Path, facts: Facts, again: str) -> Interrupted | None:
+def interrupted(parent: Path, facts: Facts, again: str) -> Unfinished | None:
     """The newest run in a folder of runs that can be gone on with. None where no run was interrupted.
 
     Args:
@@ -49,7 +49,7 @@ def interrupted(parent: Path, facts: Facts, again: str) -> Interrupted | None:
         CheckpointStale: Those that were interrupted follow from something else; every such thing of the newest is named.
         CheckpointInvalid: The checkpoint of the newest is damaged.
     """
-    found = [Interrupted(folder, head_of(folder / NAME)) for folder in _unfinished(parent)]
+    found = [Unfinished(folder, head_of(folder / NAME)) for folder in _unfinished(parent)]
     fitting = next((one for one in found if one.head.facts == facts), None)
     if fitting is None and found:
         raise _stale(found[0], facts, again)
@@ -88,7 +88,7 @@ def _status(folder: Path) -> str | None:
     return str(status)
 
 
-def _stale(run: Interrupted, facts: Facts, again: str) -> SurgeryError:
+def _stale(run: Unfinished, facts: Facts, again: str) -> SurgeryError:
     """An error for each thing that moved."""
     errors: list[SurgeryError] = [
         CheckpointStale(text, fix=_fix(name, run.head.facts), location=Location(shown(run.checkpoint)))
