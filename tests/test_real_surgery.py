@@ -14,7 +14,7 @@ import pytest
 from surgery import api
 from surgery.execution.commit import apply_to_file
 from surgery.recipe import load_recipe
-from tests.real_models import DIGITS, FER, LFW, MNIST, SUDOKU, real_data, real_model
+from tests.real_models import DIGITS, FER, LFW, MNIST, PHYLODEEP, SUDOKU, real_data, real_model
 
 pytestmark = [pytest.mark.keras, pytest.mark.real]
 
@@ -125,3 +125,58 @@ def test_a_pruned_reader_still_reads(tmp_path: Path) -> None:
     assert pruned.count_params() < whole.count_params()
     scaled = np.asarray(keras.ops.image.resize(x[:1000], (whole.input_shape[1],) * 2))
     assert max(accuracy(pruned, scaled * factor, y[:1000]) for factor in (1, 255)) > 0.9
+
+
+def probe(model: Any) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).uniform(size=(8, *model.input_shape[1:])).astype("float32")
+
+
+def outputs(model: Any, x: np.ndarray[Any, Any], layer: str | None = None) -> np.ndarray[Any, Any]:
+    """What the model computes, or a layer inside of it."""
+    inner = model if layer is None else keras.Model(model.inputs[0], model.get_layer(layer).output)
+    return np.asarray(inner(x, training=False))
+
+
+def built(folder: Path, model: Path, operations: str) -> Any:
+    """What a recipe makes of a published model, and what the plan says of it."""
+    (folder / "recipe.yaml").write_text(f"surgery: 1\nname: real\nmodel: {{path: {model}}}\noperations: {operations}\n")
+    plan = api.plan(load_recipe(folder / "recipe.yaml"))
+    result = api.apply(plan)
+    assert result.count_params() == plan.spec.parameters
+    return result
+
+
+OLD_INPUTS = pytest.mark.filterwarnings("ignore:Do not pass an `input_shape`:UserWarning")
+"""Keras warns of how Keras 2 wrote the shape of a Sequential's input."""
+
+
+@OLD_INPUTS
+@pytest.mark.parametrize("name", PHYLODEEP[::3], ids=lambda name: Path(name).stem)
+def test_every_reader_of_family_trees_computes_what_keras_says(tmp_path: Path, name: str) -> None:
+    """There is no data for them in a wheel: numbers like theirs go in, and Keras' own loading is the judge."""
+    theirs = keras.models.load_model(real_model(name), compile=False)
+    x = probe(theirs)
+    assert np.array_equal(outputs(theirs, x), outputs(built(tmp_path, real_model(name), "[]"), x))
+
+
+@OLD_INPUTS
+@pytest.mark.parametrize(
+    "name", [name for name in PHYLODEEP if "BDSS" in name and "vs" not in name], ids=["CNN", "FFNN"]
+)
+def test_a_reader_of_family_trees_takes_every_operation(tmp_path: Path, name: str) -> None:
+    path = real_model(name)
+    theirs = keras.models.load_model(path, compile=False)
+    x, last = probe(theirs), theirs.layers[-1].name
+    inside = theirs.layers[-4].name
+    head = built(tmp_path, path, "[{op: replace, layers: -1, with: [{Dense: {units: 2, name: two}}]}]")
+    assert np.array_equal(outputs(head, x, theirs.layers[-2].name), outputs(theirs, x, theirs.layers[-2].name))
+    assert outputs(head, x).shape == (8, 2)
+    cut = built(tmp_path, path, f"[{{op: truncate, after: {inside}}}]")
+    assert np.array_equal(outputs(cut, x), outputs(theirs, x, inside))
+    fewer = built(tmp_path, path, f"[{{op: resize, layer: {last}, units: 3}}]")
+    np.testing.assert_allclose(outputs(fewer, x), outputs(theirs, x)[:, :3], rtol=1e-5)
+    hidden = theirs.layers[1].name
+    pruned = built(tmp_path, path, f"[{{op: prune, layers: {hidden}, fraction: 0.1}}]")
+    assert pruned.count_params() < theirs.count_params()
+    lost = np.abs(outputs(pruned, x) - outputs(theirs, x)).mean() / np.abs(outputs(theirs, x)).mean()
+    assert lost < 0.25
