@@ -285,7 +285,7 @@ def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = (), restric
         restricted: Whether strangers wrote both: paths stay inside the workspace, nothing is downloaded or imported.
     """
     from surgery.model.changes import Side, compare
-    from surgery.model.operand import open_operand
+    from surgery.model.operand import ahead, open_operand
 
     def open_recipe(path: Path, revision: Revision | None) -> AbstractContextManager[Side]:
         from surgery.planning.side import open_plan, take_surroundings
@@ -304,5 +304,9 @@ def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = (), restric
         for operand in (old, new):
             if not names_revision(str(operand)):
                 require_inside(operand, Path.cwd())
-    with open_operand(str(old), open_recipe, granted) as before, open_operand(str(new), open_recipe, granted) as after:
+    with (
+        ahead((str(old), str(new)), granted),
+        open_operand(str(old), open_recipe, granted) as before,
+        open_operand(str(new), open_recipe, granted) as after,
+    ):
         return compare(before, after)

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import atexit
 import gc
-import importlib
 import os
-import pkgutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import typer
-import typer.main
-from typer.core import TyperGroup
+from surgery.model import reader
 
-from surgery import cli
-from surgery.cli.app import app
-from surgery.cli.reported import add_option, begin, finish
-from surgery.errors import Errors, SurgeryError, UsageError, render
-from surgery.execution.stopping import Stopped, asked, default_signals, obey_signals, of_the_machine
+if TYPE_CHECKING:
+    # A command starts the process that reads models before it loads anything itself.
+    import typer
+    from typer.core import TyperGroup
+
+    from surgery.execution.stopping import Stopped
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
 PARTS = {"app", "bug", "main", "opened", "options", "output", "project", "pull_request", "reported", "__main__"}
-"""Modules of this folder that are no commands."""
+"""Modules of this folder that are no commands; every other one is named like its command."""
+READ_MODELS = {"apply", "diff", "init", "inspect", "lock", "plan", "review", "run", "scan", "select", "verify", "why"}
 
 
 def main() -> None:
     """Runs one command and exits."""
+    if sys.argv[1:2] and sys.argv[1] in READ_MODELS and not {"-h", "--help"} & set(sys.argv):
+        reader.start()
+    from surgery.execution.stopping import Stopped, default_signals, obey_signals
+
     # Most of what a short command makes lives to its end: looking for garbage as often as usual takes a tenth of its time.
     gc.set_threshold(50_000, 20, 20)
     try:
@@ -61,9 +63,15 @@ def run(arguments: list[str], begins: Callable[[], None] = lambda: None) -> int:
         The exit status: 0 done, 1 the user's error, 2 usage, 3 our bug, 4 a difference or a failed gate, 5 the run
         failed, 6 busy, 130 interrupted, 143 terminated.
     """
+    import typer
+
+    from surgery.cli.reported import begin, finish
+    from surgery.errors import Errors, SurgeryError
+    from surgery.execution.stopping import Stopped, asked, of_the_machine
+
     begin()
     try:
-        command = application()
+        command = application(arguments[0] if arguments else "")
         begins()
         status = command(arguments, standalone_mode=False)
         finish(None)
@@ -104,24 +112,41 @@ def _stopped(stop: Stopped) -> int:
     return stop.status
 
 
-def application() -> TyperGroup:
-    """All commands, each with the options that every command takes."""
-    register()
+def application(command: str = "") -> TyperGroup:
+    """That command, or all of them where there is none of that name; each with the options that every command takes."""
+    import typer.main
+    from typer.core import TyperGroup
+
+    from surgery.cli.app import app
+    from surgery.cli.reported import add_option
+
+    register(command)
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
+    group.commands = dict(
+        sorted(group.commands.items(), key=lambda item: (not isinstance(item[1], TyperGroup), item[0]))
+    )
     add_option(group)
     return group
 
 
-def register() -> None:
-    """Imports every command, by which it joins the application."""
-    for module in pkgutil.iter_modules(cli.__path__):
-        if module.name not in PARTS:
-            importlib.import_module(f"{cli.__name__}.{module.name}")
+def register(command: str = "") -> None:
+    """Imports the module of that command, or every one where there is none, by which it joins the application."""
+    import importlib
+    import pkgutil
+
+    from surgery import cli
+
+    names = {module.name for module in pkgutil.iter_modules(cli.__path__)} - PARTS
+    for name in [command] if command in names else sorted(names):
+        importlib.import_module(f"{cli.__name__}.{name}")
 
 
 def _usage(error: typer.TyperException) -> str:
     """What typer says of a command line, in our own form."""
+    from surgery.cli.app import app
+    from surgery.errors import UsageError, render
+
     context = getattr(error, "ctx", None)
     command = context.command_path if context else app.info.name
     return render(UsageError(error.format_message(), fix=f"see: {command} --help"))

@@ -192,6 +192,11 @@ def natural(name: str) -> tuple[int, int, str]:
     return (0, int(name), "") if name.isdecimal() and len(name) < 10 else (1, 0, name)
 
 
+def item_bytes(stored_as: str) -> int:
+    """Bytes of one number of a type: `<f4` has four."""
+    return int(stored_as[2:])
+
+
 def map_block(descriptor: int, start: int, block: Block) -> NDArray[Any]:
     """A dataset that is one byte range, as a read-only array over the file's own pages.
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from surgery.model.changes import Side, open_side
 from surgery.model.revision import Revision, names_revision, open_revision
+from surgery.model.scan import ahead as scanned_ahead
 
 RECIPES = (".yaml", ".yml")
 
 OpenRecipe = Callable[[Path, Revision | None], AbstractContextManager[Side]]
 """Opens what a recipe would make, with its source from the same revision. Recipes belong to a higher room, so whoever
 knows them passes this in."""
+
+
+def ahead(texts: Sequence[str], trust: tuple[str, ...] = ()) -> AbstractContextManager[None]:
+    """Begins with both sides of a comparison at once, where they are model files."""
+    return scanned_ahead(*(text for text in texts if _is_model(text)), trust=trust)
+
+
+def _is_model(text: str) -> bool:
+    return not names_revision(text) and not text.lower().endswith(RECIPES)
 
 
 @contextmanager

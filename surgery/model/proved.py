@@ -36,9 +36,6 @@ def read_proved(
     """
     if trust is None:
         return proved(read_model(path), path.name, ask, lenient=lenient)
-    # Loaded before the scan, whose process then has it too.
-    import h5py  # noqa: F401
-
     with checked(path, trust, only_read=only_read):
         spec = read_model(path)
     return proved(spec, path.name, ask, lenient=lenient)

@@ -8,6 +8,7 @@ from pathlib import Path
 from surgery.errors import FileUnreadable, ModelInvalid
 from surgery.model.archive.container import Container, open_container
 from surgery.model.archive.groups import Blocks, attach, groups_of
+from surgery.model.archive.index import kept
 from surgery.model.archive.values import Place, WeightValues
 from surgery.model.config import from_config
 from surgery.model.hdf5 import Group, open_file, read_tree
@@ -96,6 +97,9 @@ def places(blocks: Blocks) -> Places:
 def _tree(container: Container) -> Group:
     """The headers of the layers' variables; an optimizer's stay unread."""
     assert container.weights is not None
+    known = kept(container.weights.descriptor, container.weights.size)
+    if known is not None:
+        return known
     with open_file(container.weights, str(container.path)) as file:
         try:
             wanted = [name for name in ("vars", "layers") if name in file]

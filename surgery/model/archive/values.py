@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from surgery.model.archive.container import Container
-from surgery.model.hdf5 import Block, as_declared, map_block, open_file
+from surgery.model.archive.ranges import Range
+from surgery.model.hdf5 import Block, as_declared, item_bytes, map_block, open_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +61,16 @@ class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):
         array = place.convert(*arrays) if place.convert else arrays[0]
         array.flags.writeable = False
         return array
+
+    def range_of(self, variable: tuple[str, str]) -> Range | None:
+        """Where the bytes of a variable are; None when they are not one piece of the file that is the value as it stands."""
+        place, member = self._places[variable], self._container.weights
+        (block, *others) = place.blocks
+        if others or place.convert or block.offset is None or not block.size or member is None:
+            return None
+        item = item_bytes(block.stored_as)
+        kind = (block.shape, f"{block.dtype} {block.stored_as}")
+        return Range(member.descriptor, member.start + block.offset, block.size * item, item, kind)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._places)

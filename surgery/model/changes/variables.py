@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from surgery.model.archive.ranges import Range, same_range
+from surgery.model.archive.values import WeightValues
 from surgery.model.blocks import blocks, same_bits
 from surgery.model.changes.difference import Statistics
 from surgery.model.fingerprint import Values
@@ -50,10 +52,19 @@ class Variables:
         """
         found = self._equal.get((old, new, key))
         if found is None:
-            arrays, made = self.pair(old, new, key), self.made_from(old, new, key)
-            found = made[0] == made[1] and (arrays is None or _is_same(*arrays))
+            made = self.made_from(old, new, key)
+            found = made[0] == made[1] and self._is_same(old, new, key)
             self._equal[old, new, key] = found
         return found
+
+    def _is_same(self, old: str, new: str, key: str) -> bool:
+        if self._sides is None:
+            return True
+        one, other = _range(self._sides[0], (old, key)), _range(self._sides[1], (new, key))
+        if one and other:
+            return same_range(one, other)
+        arrays = self.pair(old, new, key)
+        return arrays is None or _is_same(*arrays)
 
     def made_from(self, old: str, new: str, key: str) -> tuple[str | None, str | None]:
         """What the values of both sides will be made from; None for values that are there already."""
@@ -70,16 +81,15 @@ class Variables:
         """The beginning of each variable; None when that tells nothing (no values, or constants such as zeros)."""
         if self._sides is None:
             return None
-        starts = [_start(self._sides[side][path, w.key]) for w in layer.weights if (path, w.key) in self._sides[side]]
-        if not any(_is_distinctive(start) for start in starts):
-            return None
-        return b"".join(start.tobytes() for start in starts)
+        values = self._sides[side]
+        starts = [_start(values, (path, w.key)) for w in layer.weights if (path, w.key) in values]
+        return b"".join(start for start, _ in starts) if any(_is_distinctive(*start) for start in starts) else None
 
     def likeness(self, old: tuple[str, LayerSpec], new: tuple[str, LayerSpec]) -> float | None:
         """Cosine between samples of the largest variable of two layers; None when values tell nothing."""
         largest = max(old[1].weights, key=lambda weight: weight.size, default=None)
         arrays = self.pair(old[0], new[0], largest.key) if largest else None
-        if arrays is None or arrays[0].shape != arrays[1].shape or not _is_distinctive(_start(arrays[0])):
+        if arrays is None or arrays[0].shape != arrays[1].shape or not _is_distinctive(*_start_of(arrays[0])):
             return None
         found = statistics(*(array.reshape(-1)[:SAMPLE] if array.flags.c_contiguous else array for array in arrays))
         return found.cosine if math.isfinite(found.cosine) else 0.0
@@ -93,13 +103,25 @@ def _is_same(old: NDArray[Any], new: NDArray[Any]) -> bool:
     return old.shape == new.shape and old.dtype == new.dtype and same_bits(old, new)
 
 
-def _start(array: NDArray[Any]) -> NDArray[Any]:
-    return array.reshape(-1)[:PROBE] if array.flags.c_contiguous else array.flat[:PROBE]
+def _range(values: Values, variable: tuple[str, str]) -> Range | None:
+    """Where the bytes of a variable lie, if it is a file that holds them."""
+    return values.range_of(variable) if isinstance(values, WeightValues) and variable in values else None
 
 
-def _is_distinctive(start: NDArray[Any]) -> bool:
+def _start(values: Values, variable: tuple[str, str]) -> tuple[bytes, int]:
+    """The first numbers of a variable as bytes, and how many bytes each of them has."""
+    found = _range(values, variable)
+    return (found.start(PROBE), found.item) if found else _start_of(values[variable])
+
+
+def _start_of(array: NDArray[Any]) -> tuple[bytes, int]:
+    start = array.reshape(-1)[:PROBE] if array.flags.c_contiguous else array.flat[:PROBE]
+    return start.tobytes(), array.itemsize
+
+
+def _is_distinctive(start: bytes, item: int) -> bool:
     """Whether the values could hardly be the same by chance: not a handful, not a constant."""
-    return start.size >= 8 and len(set(start.tolist())) >= 3
+    return len(start) >= 8 * item and len({start[i : i + item] for i in range(0, len(start), item)}) >= 3
 
 
 def statistics(old: NDArray[Any], new: NDArray[Any]) -> Statistics:

@@ -9,8 +9,36 @@ hangs or crashes on some files. So the rules know only what is allowed, and a ch
 
 from __future__ import annotations
 
-from surgery.model.scan.classes import code_in
-from surgery.model.scan.gate import catalogue, checked, require_safe, scan
-from surgery.model.scan.verdict import Finding, Identity, Status, Verdict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Finding", "Identity", "Status", "Verdict", "catalogue", "checked", "code_in", "require_safe", "scan"]
+if TYPE_CHECKING:
+    from surgery.model.scan.classes import code_in
+    from surgery.model.scan.gate import ahead, catalogue, checked, require_safe, scan
+    from surgery.model.scan.verdict import Finding, Identity, Status, Verdict
+
+# The child process loads the rules alone, without the way to them.
+_HOMES = {
+    "code_in": "surgery.model.scan.classes",
+    **dict.fromkeys(("ahead", "catalogue", "checked", "require_safe", "scan"), "surgery.model.scan.gate"),
+    **dict.fromkeys(("Finding", "Identity", "Status", "Verdict"), "surgery.model.scan.verdict"),
+}
+
+__all__ = [
+    "Finding",
+    "Identity",
+    "Status",
+    "Verdict",
+    "ahead",
+    "catalogue",
+    "checked",
+    "code_in",
+    "require_safe",
+    "scan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'surgery.model.scan' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,40 +1,81 @@
-"""The process that reads the file: a stranger's bytes, libhdf5, and limits that the kernel keeps.
+"""The process that reads files: a stranger's bytes, libhdf5, and limits that the kernel keeps.
 
-It is a fresh process, or a copy of the one that asks. It gets the descriptor of the open file, lowers its own limits for
-good, and answers with JSON on its standard output. Afterwards it can open no file, no socket and no process, write nothing,
-and use little memory and time.
+It has nothing of the process that asks. Each file is read by a copy of it, which keeps the descriptor of the open file and no
+other, lowers its own limits for good, and answers with JSON through a pipe. From then on the copy can open no file, no socket
+and no process, write nothing, and use little memory and time.
 """
 
 from __future__ import annotations
 
 import codecs
 import fcntl
+import gc
 import json
 import os
 import resource
-import signal
-import sys
+import socket
 from pathlib import Path
 from typing import NoReturn
 
+from surgery.model.reader import STATUS_BYTES
 from surgery.model.scan import limits
 from surgery.model.scan.classes import allowlist
 from surgery.model.scan.examine import examine, opened
+from surgery.model.scan.places import index
 from surgery.model.scan.verdict import Finding, Status
 
 
 def main() -> None:
-    """A fresh process: descriptor, seconds and trusted modules are its arguments."""
-    descriptor, seconds, *trust = sys.argv[1:]
-    _answer(int(descriptor), float(seconds), tuple(trust))
+    """Reads every file that comes through standard input, a socket, each in a copy of this process; until it is closed."""
+    _load_everything()
+    # What lives now lives to the end, and a copy is gone before garbage matters.
+    gc.disable()
+    with socket.socket(fileno=0) as requests:
+        while request := _received(requests):
+            line, (descriptor, sink) = request
+            asked = json.loads(line)
+            if not os.fork():
+                _watch(descriptor, sink, tuple(asked["trust"]), asked["seconds"])
+            os.close(descriptor)
+            os.close(sink)
+            while _ended(os.WNOHANG):
+                pass
+    while _ended(0):
+        pass
+    os._exit(0)
+
+
+def _received(requests: socket.socket) -> tuple[bytes, list[int]] | None:
+    line, descriptors, _, _ = socket.recv_fds(requests, 1 << 16, 2)
+    while line and not line.endswith(b"\n"):
+        line += requests.recv(1 << 16)
+    return (line, descriptors) if line else None
+
+
+def _ended(options: int) -> bool:
+    """Whether another of the processes below has ended and is forgotten now."""
+    try:
+        return os.waitpid(-1, options)[0] != 0
+    except ChildProcessError:
+        return False
+
+
+def _watch(descriptor: int, sink: int, trust: tuple[str, ...], seconds: float) -> NoReturn:
+    """Has a copy read a file, and says when that began and how it ended."""
+    try:
+        os.write(sink, b".")
+        copy = os.fork()
+        if not copy:
+            serve(descriptor, sink, trust, seconds)
+        status = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+        os.write(sink, status.to_bytes(STATUS_BYTES, "little", signed=True))
+    finally:
+        os._exit(0)
 
 
 def serve(descriptor: int, sink: int, trust: tuple[str, ...], seconds: float) -> NoReturn:
     """A copy of a process: keeps of it only the two descriptors, and never returns to what it was doing."""
     try:
-        os.setsid()
-        for handled in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(handled, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDWR)
         # Out of the way first, for any of them may be one of the numbers that they shall get.
         kept = [fcntl.fcntl(number, fcntl.F_DUPFD, 10) for number in (nothing, sink, nothing, descriptor)]
@@ -47,21 +88,35 @@ def serve(descriptor: int, sink: int, trust: tuple[str, ...], seconds: float) ->
 
 
 def _answer(descriptor: int, seconds: float, trust: tuple[str, ...]) -> None:
-    _load_everything()
     try:
         _bound_memory_and_time(int(seconds) + 1)
-        parts = opened(descriptor)
-        _close_the_doors()
-        findings, kind = examine(parts, trust), parts.kind
+        answer = _examined(descriptor, trust)
     except MemoryError:
-        findings, kind = [Finding("scan-memory", Status.UNCHECKED, "reading the file takes too much memory")], "unknown"
+        answer = _failed("scan-memory", "reading the file takes too much memory")
     except Exception as error:  # noqa: BLE001  whatever a hostile file provokes is a refusal, never a traceback
-        findings, kind = [Finding("scan-failed", Status.UNCHECKED, f"the scan failed: {error!r:.300}")], "unknown"
-    answer = memoryview(json.dumps({"kind": kind, "findings": [finding.as_json() for finding in findings]}).encode())
-    while answer:
-        # Not through `sys.stdout`, in which a copy may have lines of the process that it was.
-        answer = answer[os.write(1, answer) :]
+        answer = _failed("scan-failed", f"the scan failed: {error!r:.300}")
+    rest = memoryview(answer.encode())
+    while rest:
+        rest = rest[os.write(1, rest) :]
     os._exit(0)
+
+
+def _examined(descriptor: int, trust: tuple[str, ...]) -> str:
+    parts = opened(descriptor)
+    _close_the_doors()
+    findings = examine(parts, trust)
+    if findings or parts.described is None or parts.weights is None or parts.kind == "hdf5":
+        return _json(parts.kind, findings)
+    return _json(parts.kind, findings, index(parts.described))
+
+
+def _failed(code: str, message: str) -> str:
+    return _json("unknown", [Finding(code, Status.UNCHECKED, message)])
+
+
+def _json(kind: str, findings: list[Finding], index: str = "null") -> str:
+    said = json.dumps([finding.as_json() for finding in findings])
+    return f'{{"kind": {json.dumps(kind)}, "findings": {said}, "index": {index}}}'
 
 
 def _load_everything() -> None:

@@ -9,8 +9,8 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
-from surgery.model.scan.json import joined, nodes
-from surgery.model.scan.rule import Found, rule, shown
+from surgery.model.scan.json import nodes
+from surgery.model.scan.rule import Found, Place, joined, rule, shown, written
 from surgery.model.scan.verdict import LAMBDA
 
 FAMILY = "classes"
@@ -51,7 +51,7 @@ def allowlist() -> Allowlist:
 class Object:
     """A JSON object with a `class_name`, at its JSON path: what Keras would make an instance of."""
 
-    path: str
+    path: Place
     data: Mapping[str, Any]
 
     @property
@@ -75,9 +75,9 @@ class Object:
         return shown(f"{self.module}.{self.name}" if self.module is not None else self.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Config:
-    """The config of a model, with every object in it, and the modules that the user trusts."""
+    """The config of a model, with every object in it, and the modules that the user trusts. Each is equal to itself alone."""
 
     value: Any
     trust: tuple[str, ...] = ()
@@ -89,8 +89,20 @@ class Config:
         return tuple(Object(path, node) for path, node in self.nodes if isinstance(node, dict) and "class_name" in node)
 
     @cached_property
-    def nodes(self) -> tuple[tuple[str, Any], ...]:
+    def nodes(self) -> tuple[tuple[Place, Any], ...]:
         return tuple(nodes(self.value))
+
+    @cached_property
+    def names(self) -> tuple[tuple[Place, Any], ...]:
+        """Whatever is called something: layers, models, operations."""
+        found: list[tuple[Place, Any]] = []
+        for one in self.objects:
+            if not isinstance(one.name, str) or one.name not in VALUES:
+                if "name" in one.data:
+                    found.append((joined(one.path, "name"), one.data["name"]))
+                if "name" in one.config and "Policy" not in str(one.name):
+                    found.append((joined(joined(one.path, "config"), "name"), one.config["name"]))
+        return tuple(found)
 
     def trusts(self, found: Object) -> bool:
         """A trusted module grants its classes. Of Keras only an exact `module.Class` can be granted, never a module.
@@ -138,13 +150,13 @@ class Config:
         nothing looks at the reference."""
         return (
             found.is_function
-            and found.path.startswith(self.compiled)
+            and written(found.path).startswith(self.compiled)
             and found.module == "builtins"
             and found.data.get("config") in allowlist().functions
         )
 
 
-def _place(found: Object, key: str = "class_name") -> str:
+def _place(found: Object, key: str = "class_name") -> Place:
     return joined(found.path, key)
 
 

@@ -33,6 +33,8 @@ class Parts:
     inflated: bytes | None = None
     """Weights that were compressed."""
     findings: list[Finding] = field(default_factory=list)
+    described: Description | None = None
+    """The weights, once they have been looked at."""
 
 
 def opened(descriptor: int) -> Parts:
@@ -55,7 +57,7 @@ def examine(parts: Parts, trust: tuple[str, ...]) -> list[Finding]:
     findings = list(parts.findings)
     if findings:
         return findings
-    weights = _described(parts)
+    weights = parts.described = _described(parts)
     texts = dict(parts.texts)
     findings += judge(hdf5.FAMILY, weights, "" if parts.kind == "hdf5" else WEIGHTS) if weights else []
     for name, data in weights.texts.items() if weights else ():

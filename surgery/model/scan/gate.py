@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
 from surgery.errors import FileMissing, FileUnreadable, ModelUnsafe, SurgeryError
-from surgery.model.archive.container import CONFIG, other_folder
+from surgery.model.archive import index
+from surgery.model.archive.container import CONFIG, WEIGHTS, other_folder
 from surgery.model.scan import limits
 from surgery.model.scan.folder import identity_of, list_folder
-from surgery.model.scan.process import OUTCOMES, ask
+from surgery.model.scan.process import OUTCOMES, Answered, Asked, ask
 from surgery.model.scan.verdict import Finding, Identity, Status, Verdict
 
 Trust = tuple[str, ...]
@@ -48,19 +50,86 @@ def scan(path: str | os.PathLike[str], trust: tuple[str, ...] = (), seconds: flo
         FileUnreadable: It may not be read.
     """
     name = os.fspath(path)
-    mode = _status(name).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        return Verdict(name, "unknown", (Finding(SPECIAL, Status.REFUSED, "the path is a pipe, a socket or a device"),))
+    if _is_special(name):
+        message = "the path is a pipe, a socket or a device"
+        return Verdict(name, "unknown", (Finding(SPECIAL, Status.REFUSED, message),))
+    begun = _AHEAD.pop((name, trust), None)
+    if begun is not None and begun.before != _now(name):
+        begun.abandon()
+        begun = None
+    return (begun or _begin(name, trust, seconds)).finish()
+
+
+@contextmanager
+def ahead(*paths: str | os.PathLike[str], trust: Trust = ()) -> Iterator[None]:
+    """Has several files scanned at the same time, before they are used one after the other.
+
+    What there is to say of a file is said when it is used.
+    """
+    names = [os.fspath(path) for path in paths]
+    try:
+        for name in names:
+            with suppress(SurgeryError):
+                if (name, trust) not in _AHEAD and not _is_special(name):
+                    _AHEAD[name, trust] = _begin(name, trust, limits.WALL_SECONDS)
+        yield
+    finally:
+        for name in names:
+            begun = _AHEAD.pop((name, trust), None)
+            if begun is not None:
+                begun.abandon()
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A scan that goes on."""
+
+    name: str
+    descriptor: int
+    before: Identities
+    asked: Asked
+
+    def finish(self) -> Verdict:
+        try:
+            said = self.asked.wait()
+            after = _identities(self.descriptor)
+        finally:
+            os.close(self.descriptor)
+        findings = (*_extension(self.name, said.kind), *said.findings)
+        if self.before != after:
+            findings = (*findings, Finding("file-changed", Status.UNCHECKED, "the file changed while it was scanned"))
+        if not findings:
+            _keep(said, self.before)
+        return Verdict(self.name, said.kind, findings, self.before)
+
+    def abandon(self) -> None:
+        self.asked.abandon()
+        os.close(self.descriptor)
+
+
+_AHEAD: dict[tuple[str, Trust], _Begun] = {}
+
+
+def _begin(name: str, trust: Trust, seconds: float) -> _Begun:
     descriptor = _open(name)
     try:
-        before = _identities(descriptor)
-        kind, findings = ask(descriptor, trust, seconds)
-        after = _identities(descriptor)
-    finally:
+        return _Begun(name, descriptor, _identities(descriptor), ask(descriptor, trust, seconds))
+    except BaseException:
         os.close(descriptor)
-    if before != after:
-        findings = (*findings, Finding("file-changed", Status.UNCHECKED, "the file changed while it was scanned"))
-    return Verdict(name, kind, (*_extension(name, kind), *findings), before)
+        raise
+
+
+def _is_special(name: str) -> bool:
+    mode = _status(name).st_mode
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _keep(said: Answered, identities: Identities) -> None:
+    """Has the list of variables at hand for whoever opens the same bytes."""
+    held = "" if said.kind == "zip" else WEIGHTS
+    for name, identity in identities:
+        if name == held and said.index is not None:
+            index.keep(astuple(identity), said.index)
 
 
 @contextmanager

@@ -5,32 +5,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 from surgery.model.scan.classes import Config
-from surgery.model.scan.json import joined, nodes
-from surgery.model.scan.rule import Found, rule, shown
+from surgery.model.scan.json import items
+from surgery.model.scan.rule import Found, Place, joined, rule, shown
 
 FAMILY = "graph"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """The layers of one Functional config, by name: which layers each node takes tensors from."""
 
-    path: str
+    path: Place
     layers: tuple[Mapping[str, Any], ...]
     outputs: tuple[str, ...]
 
-    def named(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        for index, layer in enumerate(self.layers):
-            yield joined(f"{self.path}.layers", index), _name(layer), layer
+    @cached_property
+    def named(self) -> tuple[tuple[Place, str, Mapping[str, Any]], ...]:
+        inside = joined(self.path, "layers")
+        return tuple((joined(inside, index), _name(layer), layer) for index, layer in enumerate(self.layers))
+
+    @cached_property
+    def sources(self) -> tuple[tuple[frozenset[str], ...], ...]:
+        """For each layer and each of its calls: the layers that it takes tensors from."""
+        return tuple(tuple(frozenset(sources(call)) for call in calls(layer)) for layer in self.layers)
 
     def reached(self) -> set[str]:
         """Layers that an output needs."""
         feeding: dict[str, set[str]] = {}
-        for _, name, layer in self.named():
-            feeding.setdefault(name, set()).update(source for node in calls(layer) for source in sources(node))
+        for (_, name, _), called in zip(self.named, self.sources, strict=True):
+            feeding.setdefault(name, set()).update(*called)
         found, queue = set(), list(self.outputs)
         while queue:
             name = queue.pop()
@@ -40,12 +47,16 @@ class Graph:
         return found
 
 
-def graphs(config: Config) -> Iterator[Graph]:
+@lru_cache(maxsize=1)
+def graphs(config: Config) -> tuple[Graph, ...]:
     """Every Functional model of a config, the nested ones too."""
-    for path, node in config.nodes:
-        if isinstance(node, dict) and "output_layers" in node and isinstance(node.get("layers"), list):
-            layers = tuple(layer for layer in node["layers"] if isinstance(layer, dict))
-            yield Graph(path, layers, tuple(_leaves(node["output_layers"])))
+    return tuple(
+        Graph(
+            path, tuple(layer for layer in node["layers"] if type(layer) is dict), tuple(_leaves(node["output_layers"]))
+        )
+        for path, node in config.nodes
+        if type(node) is dict and "output_layers" in node and type(node.get("layers")) is list
+    )
 
 
 def calls(layer: Mapping[str, Any]) -> list[Any]:
@@ -56,20 +67,27 @@ def calls(layer: Mapping[str, Any]) -> list[Any]:
 
 def sources(call: Any) -> Iterator[str]:
     """Names of the layers that a call takes tensors from."""
-    if isinstance(call, dict):
-        for _, node in nodes(call):
-            if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
-                history = node.get("config", {}).get("keras_history") if isinstance(node.get("config"), dict) else None
-                if isinstance(history, list) and history and isinstance(history[0], str):
+    for node in _inside(call):
+        if type(call) is dict:
+            if type(node) is dict and node.get("class_name") == "__keras_tensor__":
+                history = node["config"].get("keras_history") if type(node.get("config")) is dict else None
+                if type(history) is list and history and type(history[0]) is str:
                     yield history[0]
-    elif isinstance(call, list):
-        for _, node in nodes(call):
-            if isinstance(node, list) and len(node) in (3, 4) and isinstance(node[0], str):
-                yield node[0]
+        elif type(node) is list and len(node) in (3, 4) and type(node[0]) is str:
+            yield node[0]
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """Every object and list of a value, itself too."""
+    stack = [value]
+    while stack:
+        value = stack.pop()
+        yield value
+        stack += [child for _, child in items(value) if type(child) in (dict, list)]
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    for _, node in nodes(value):
+    for node in _inside(value):
         if isinstance(node, list) and len(node) == 3 and isinstance(node[0], str):
             yield node[0]
 
@@ -85,8 +103,8 @@ def _name(layer: Mapping[str, Any]) -> str:
 def name_twice(config: Config) -> Found:
     """Two layers of one model have the same name; Keras makes both and forgets the first, which is then invisible."""
     for graph in graphs(config):
-        counts = Counter(name for _, name, _ in graph.named())
-        for path, name, _ in graph.named():
+        counts = Counter(name for _, name, _ in graph.named)
+        for path, name, _ in graph.named:
             if counts[name] > 1:
                 yield path, f"the name {shown(name)} stands {counts[name]} times"
 
@@ -97,7 +115,7 @@ def unconnected(config: Config) -> Found:
     does not show it."""
     for graph in graphs(config):
         reached = graph.reached()
-        for path, name, layer in graph.named():
+        for path, name, layer in graph.named:
             if name not in reached and layer.get("class_name") != "InputLayer":
                 yield path, f"{shown(name)} leads to no output"
 
@@ -106,19 +124,19 @@ def unconnected(config: Config) -> Found:
 def call_without_tensor(config: Config) -> Found:
     """A call that takes no tensor of the model: Keras would compute it at once, with the values of the file, during load."""
     for graph in graphs(config):
-        for path, name, layer in graph.named():
-            for index, call in enumerate(calls(layer)):
-                if not any(sources(call)):
-                    yield f"{path}.inbound_nodes[{index}]", f"{shown(name)} is called without a tensor"
+        for (path, name, _), called in zip(graph.named, graph.sources, strict=True):
+            for index, found in enumerate(called):
+                if not found:
+                    yield joined(joined(path, "inbound_nodes"), index), f"{shown(name)} is called without a tensor"
 
 
 @rule("graph-unknown-layer", FAMILY)
 def unknown_layer(config: Config) -> Found:
     """A call or an output takes a tensor from a layer that the model does not have."""
     for graph in graphs(config):
-        known = {name for _, name, _ in graph.named()}
-        for path, _, layer in graph.named():
-            for source in {source for call in calls(layer) for source in sources(call)} - known:
+        known = {name for _, name, _ in graph.named}
+        for (path, _, _), called in zip(graph.named, graph.sources, strict=True):
+            for source in frozenset().union(*called) - known:
                 yield path, f"a tensor comes from {shown(source)}, which is no layer"
         for name in set(graph.outputs) - known:
-            yield f"{graph.path}.output_layers", f"the output {shown(name)} is no layer"
+            yield joined(graph.path, "output_layers"), f"the output {shown(name)} is no layer"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from surgery.model.scan import limits
-from surgery.model.scan.rule import Found, rule
+from surgery.model.scan.rule import Found, Place, joined, rule
 from surgery.model.scan.verdict import Status
 
 FAMILY = "json"
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},]', re.DOTALL)
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""How a text of UTF-8 can have half a character in it at all."""
+_CONTAINERS = (dict, list)
 _OBJECT_BYTES, _LIST_BYTES, _VALUE_BYTES = 240, 72, 64
 
 
@@ -70,10 +73,16 @@ class JsonText:
         return self.text is not None and depth <= limits.JSON_DEPTH and memory <= limits.JSON_MEMORY_BYTES
 
     @cached_property
-    def _parsed(self) -> tuple[Any, str, dict[int, str]]:
+    def _parsed(self) -> tuple[Any, str, dict[int, str], list[OddNumber]]:
         repeated: dict[int, str] = {}
+        odd: list[OddNumber] = []
         if not self.is_parsable:
-            return None, "", repeated
+            return None, "", repeated, odd
+
+        def kept(number: Any) -> Any:
+            if isinstance(number, OddNumber):
+                odd.append(number)
+            return number
 
         def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             found = dict(pairs)
@@ -86,13 +95,13 @@ class JsonText:
             value = json.loads(
                 self.text or "",
                 object_pairs_hook=mapping,
-                parse_constant=OddNumber,
-                parse_int=_integer,
-                parse_float=_float,
+                parse_constant=lambda text: kept(OddNumber(text)),
+                parse_int=lambda text: kept(_integer(text)),
+                parse_float=lambda text: kept(_float(text)),
             )
         except (ValueError, RecursionError) as error:
-            return None, str(error) or type(error).__name__, {}
-        return value, "", repeated
+            return None, str(error) or type(error).__name__, {}, []
+        return value, "", repeated, odd
 
     @property
     def value(self) -> Any:
@@ -107,6 +116,11 @@ class JsonText:
         """The key that stands twice in an object, by the object's id."""
         return self._parsed[2]
 
+    @property
+    def odd(self) -> list[OddNumber]:
+        """The numbers that are none."""
+        return self._parsed[3]
+
 
 def _integer(text: str) -> int | OddNumber:
     return int(text) if len(text.lstrip("-")) <= limits.INTEGER_DIGITS else OddNumber(text)
@@ -117,29 +131,23 @@ def _float(text: str) -> float | OddNumber:
     return OddNumber(text) if value in (float("inf"), float("-inf")) else value
 
 
-def nodes(value: Any, path: str = "$") -> Iterator[tuple[str, Any]]:
-    """Every object and list of a parsed text with its JSON path, in the order of the text."""
+def nodes(value: Any, path: Place = "$") -> Iterator[tuple[Place, Any]]:
+    """Every object and list of a parsed text with its place in it, in the order of the text."""
     stack = [(path, value)]
     while stack:
         path, value = stack.pop()
         yield path, value
-        children = [(joined(path, key), child) for key, child in items(value) if isinstance(child, dict | list)]
-        stack.extend(reversed(children))
+        # Nothing is called here that need not be: a large model has a million of these.
+        children = [((path, key), child) for key, child in items(value) if type(child) in _CONTAINERS]
+        children.reverse()
+        stack += children
 
 
-def items(value: Any) -> Iterator[tuple[str | int, Any]]:
+def items(value: Any) -> Iterable[tuple[str | int, Any]]:
     """The keys or positions of an object or list, with what stands there."""
-    if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list):
-        yield from enumerate(value)
-
-
-def joined(path: str, key: str | int) -> str:
-    """`$.config` and `layers` make `$.config.layers`; a position or an odd key stands in brackets."""
-    if isinstance(key, int):
-        return f"{path}[{key}]"
-    return f"{path}.{key}" if key.isidentifier() else f"{path}[{json.dumps(key)}]"
+    if type(value) is dict:
+        return value.items()
+    return enumerate(value) if type(value) is list else ()
 
 
 @rule("json-too-large", FAMILY)
@@ -165,7 +173,7 @@ def encoding(text: JsonText) -> Found:
     differently."""
     if text.data is not None and text.is_small and text.text is None:
         yield "", "the text is not UTF-8"
-    for path, value in nodes(text.value):
+    for path, value in nodes(text.value) if _HALF.search(text.text or "") else ():
         for key, child in items(value):
             if _has_surrogate(key) or _has_surrogate(child):
                 yield path, "a string has half a character in it"
@@ -202,7 +210,7 @@ def duplicate_key(text: JsonText) -> Found:
 @rule("json-number", FAMILY)
 def odd_number(text: JsonText) -> Found:
     """NaN, an infinity, or an integer of more than 19 digits: not JSON, and read differently or not at all elsewhere."""
-    for path, value in nodes(text.value):
+    for path, value in nodes(text.value) if text.odd else ():
         for key, child in items(value):
             if isinstance(child, OddNumber):
                 yield joined(path, key), f"the number {child.text[:40]}"

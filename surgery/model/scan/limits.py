@@ -10,7 +10,9 @@ DATA_BYTES = 160 * MIB
 """Private memory of the child. h5py and numpy alone map 52 MiB, of which a third is touched."""
 LOADED_BYTES = 52 * MIB
 """What of it is there before the file is looked at. A copy of a larger process has more of that."""
-ANSWER_BYTES = 4 * MIB
+ANSWER_BYTES = 24 * MIB
+INDEX_BYTES = 16 * MIB
+"""Where the variables of a file lie. A file with a longer list is read by whoever uses it."""
 
 # What the verdict tells
 FINDINGS_PER_RULE = 20
@@ -41,6 +43,8 @@ HDF5_OBJECTS = 200_000
 HDF5_DEPTH = 64
 HDF5_ATTRIBUTES = 1_000
 ATTRIBUTE_BYTES = 4 * MIB
+LABEL_BYTES = 1 << 10
+"""Of the text that Keras writes at a group or dataset."""
 DATASET_RATIO = 100
 DATASET_FLOOR_BYTES = 64 << 10
 SLACK_ELEMENTS = 16 * MIB

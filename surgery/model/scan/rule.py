@@ -6,6 +6,7 @@ Rules are data in one list. Deleting any of them makes a test fail (`tests/model
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +15,11 @@ from typing import Any, TypeVar
 from surgery.model.scan.limits import FINDINGS_PER_RULE, TEXT_CHARACTERS
 from surgery.model.scan.verdict import Finding, Status
 
-Found = Iterator[tuple[str, str]]
+Place = Any
+"""Where something stands: text, or a place inside another place as `(place, key or position)`. There are very many of them, and
+few are ever shown."""
+
+Found = Iterator[tuple[Place, str]]
 """`(place, message)` for each offence."""
 
 Check = TypeVar("Check", bound=Callable[[Any], Found])
@@ -47,11 +52,31 @@ def rule(code: str, family: str, status: Status = Status.REFUSED) -> Callable[[C
 def judge(family: str, subject: object, member: str = "") -> list[Finding]:
     """What the rules of a family find in a subject."""
     return [
-        Finding(rule.code, rule.status, shown(message), shown(member), shown(place))
+        Finding(rule.code, rule.status, shown(message), shown(member), shown(written(place)))
         for rule in RULES
         if rule.family == family
         for place, message in islice(rule.check(subject), FINDINGS_PER_RULE)
     ]
+
+
+def joined(place: Place, key: str | int) -> Place:
+    """The place of what stands there under a key or at a position."""
+    return (place, key)
+
+
+def written(place: Place) -> str:
+    """A place as text: `$.config.layers[3]`. A position or an odd key stands in brackets."""
+    keys = []
+    while isinstance(place, tuple):
+        place, key = place
+        keys.append(key)
+    return str(place) + "".join(map(_step, reversed(keys)))
+
+
+def _step(key: str | int) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    return f".{key}" if key.isidentifier() else f"[{json.dumps(key)}]"
 
 
 def shown(value: object) -> str:

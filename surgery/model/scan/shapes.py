@@ -11,7 +11,7 @@ from surgery.errors import SurgeryError
 from surgery.model.scan import limits
 from surgery.model.scan.classes import Config, Object
 from surgery.model.scan.hdf5_walk import Description
-from surgery.model.scan.rule import Found, rule
+from surgery.model.scan.rule import Found, joined, rule
 
 FAMILY = "shapes"
 
@@ -74,7 +74,7 @@ def odd_shape(model: Model) -> Found:
         for key in _SIZES if isinstance(found.name, str) and found.name in _ELEMENTS else ():
             value = found.config.get(key)
             if not (value is None or _is_size(value) or isinstance(value, list)):
-                yield f"{found.path}.config.{key}", f"{found} with a {key} that is no size"
+                yield joined(joined(found.path, "config"), key), f"{found} with a {key} that is no size"
 
 
 def _is_size(value: object) -> bool:

@@ -9,8 +9,7 @@ from typing import Any
 
 from surgery.model.scan import limits
 from surgery.model.scan.classes import VALUES, Config, Object
-from surgery.model.scan.json import joined
-from surgery.model.scan.rule import Found, rule, shown
+from surgery.model.scan.rule import Found, joined, rule, shown
 
 FAMILY = "values"
 
@@ -72,7 +71,7 @@ def vocabulary_file(config: Config) -> Found:
     (CVE-2025-12058). Keras itself stores the words."""
     for found, key, value in _vocabularies(config):
         if isinstance(value, str) and "://" not in value:
-            yield joined(f"{found.path}.config", key), f"the vocabulary is the file {shown(value)}"
+            yield joined(joined(found.path, "config"), key), f"the vocabulary is the file {shown(value)}"
 
 
 @rule("vocabulary-url", FAMILY)
@@ -80,7 +79,7 @@ def vocabulary_url(config: Config) -> Found:
     """A lookup layer whose vocabulary is an address: loading the model would fetch it (CVE-2025-12058)."""
     for found, key, value in _vocabularies(config):
         if isinstance(value, str) and "://" in value:
-            yield joined(f"{found.path}.config", key), f"the vocabulary is the address {shown(value)}"
+            yield joined(joined(found.path, "config"), key), f"the vocabulary is the address {shown(value)}"
 
 
 @rule("vocabulary-odd", FAMILY)
@@ -89,7 +88,7 @@ def vocabulary_odd(config: Config) -> Found:
     for found, key, value in _vocabularies(config):
         is_array = isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__")
         if not (value is None or isinstance(value, str | list) or is_array):
-            yield joined(f"{found.path}.config", key), "the vocabulary is no list of words"
+            yield joined(joined(found.path, "config"), key), "the vocabulary is no list of words"
 
 
 def _vocabularies(config: Config) -> Iterator[tuple[Object, str, Any]]:
@@ -106,29 +105,16 @@ def metric_too_large(config: Config) -> Found:
         for key, limit in (("num_thresholds", limits.METRIC_THRESHOLDS), ("num_classes", limits.METRIC_CLASSES)):
             value = found.config.get(key)
             if isinstance(value, int) and value > limit:
-                yield joined(f"{found.path}.config", key), f"{found} with {key} = {value}"
+                yield joined(joined(found.path, "config"), key), f"{found} with {key} = {value}"
 
 
 # Names. They become paths in archives and on disk, and text in logs.
 
 
-def _names(config: Config) -> Iterator[tuple[str, Any]]:
-    for found in config.objects:
-        if not isinstance(found.name, str) or found.name not in VALUES:
-            if "name" in found.data:
-                yield joined(found.path, "name"), found.data["name"]
-            if "name" in found.config and not _is_policy(found):
-                yield joined(joined(found.path, "config"), "name"), found.config["name"]
-
-
-def _is_policy(found: Object) -> bool:
-    return "Policy" in str(found.name)
-
-
 @rule("name-parent", FAMILY)
 def name_parent(config: Config) -> Found:
     """A layer's name has `..` in it; Keras makes paths of names when it saves or unpacks (CVE-2026-12479)."""
-    for path, name in _names(config):
+    for path, name in config.names:
         if isinstance(name, str) and (".." in name or name == "."):
             yield path, f"the name {shown(name)}"
 
@@ -136,7 +122,7 @@ def name_parent(config: Config) -> Found:
 @rule("name-separator", FAMILY)
 def name_separator(config: Config) -> Found:
     """A layer's name has a slash or a backslash, which Keras 3 refuses and file systems obey."""
-    for path, name in _names(config):
+    for path, name in config.names:
         if isinstance(name, str) and ("/" in name or "\\" in name):
             yield path, f"the name {shown(name)}"
 
@@ -145,7 +131,7 @@ def name_separator(config: Config) -> Found:
 def name_control(config: Config) -> Found:
     """A layer's name has control, bidi or invisible formatting characters, which a terminal, a log or a reviewer would be
     deceived by."""
-    for path, name in _names(config):
+    for path, name in config.names:
         if isinstance(name, str) and any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name):
             yield path, f"the name {shown(name)}"
 
@@ -153,7 +139,7 @@ def name_control(config: Config) -> Found:
 @rule("name-length", FAMILY)
 def name_length(config: Config) -> Found:
     """A layer's name is empty or longer than 255 characters."""
-    for path, name in _names(config):
+    for path, name in config.names:
         if isinstance(name, str) and not 0 < len(name) <= limits.NAME_CHARACTERS:
             yield path, f"a name of {len(name)} characters"
 
@@ -161,6 +147,6 @@ def name_length(config: Config) -> Found:
 @rule("name-type", FAMILY)
 def name_type(config: Config) -> Found:
     """A name of a layer or model that is a number or a list instead of a string."""
-    for path, name in _names(config):
+    for path, name in config.names:
         if not isinstance(name, str | None):
             yield path, "the name is not a string"

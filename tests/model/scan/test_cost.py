@@ -19,8 +19,11 @@ from tests.hostile.model import functional, members
 MEASURED = """
 import json, re, resource, sys
 from pathlib import Path
+from surgery.model import reader
 from surgery.model.scan import scan
 status = scan(sys.argv[1]).status
+# Of those processes alone that were waited for.
+reader.stop()
 # What getrusage says of this process would be the memory of the one that started it, if that is larger.
 own = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 print(json.dumps([status, max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)]))

@@ -145,8 +145,8 @@ def test_file_that_changes_during_its_use_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_answer_that_is_none_is_a_refusal(answer: bytes, status: int, code: str) -> None:
-    _, findings = process._understood(answer, status)
-    assert [finding.code for finding in findings] == [code]
+    answered = process._understood(answer, status)
+    assert [finding.code for finding in answered.findings] == [code]
 
 
 def test_refused_outweighs_unchecked() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import surgery
-from surgery.errors import ModelUnsafe, SurgeryError, flatten
-from surgery.model.scan import process, scan
+from surgery.errors import FileMissing, ModelUnsafe, SurgeryError, flatten
+from surgery.model import reader
+from surgery.model.scan import ahead, scan
 from tests.hostile import HOSTILE
 from tests.hostile.model import functional, layer, write_hdf5, write_model
 from tests.networks import classifier, write_network
@@ -67,23 +70,56 @@ def test_a_source_that_changes_after_the_plan_is_not_applied(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("build", [write_model, write_hdf5])
-def test_a_copy_and_a_fresh_process_say_the_same(
-    build: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_process_reads_file_after_file(build: Callable[..., Path], tmp_path: Path) -> None:
     good = build(tmp_path, functional())
     (tmp_path / "bad").mkdir()
     bad = HOSTILE["lambda_in_functional"].build(tmp_path / "bad")
-    answers = []
-    for can_fork in (True, False):
-        monkeypatch.setattr(process, "_can_fork", lambda can_fork=can_fork: can_fork)
-        answers.append((scan(good).is_accepted, {finding.code for finding in scan(bad).findings}))
-    assert answers == [(True, {"class-lambda"})] * 2
+    process = reader.start().process
+    for _ in range(2):
+        assert scan(good).is_accepted
+        assert {finding.code for finding in scan(bad).findings} == {"class-lambda"}
+    assert reader.start().process == process
 
 
-def test_a_copy_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_can_fork", lambda: True)
+def test_a_file_that_hangs_is_ended_and_the_next_one_is_read(tmp_path: Path) -> None:
     verdict = scan(HOSTILE["cycle_in_the_tree"].build(tmp_path), seconds=2)
     assert [finding.code for finding in verdict.findings] == ["scan-timeout"]
+    assert scan(write_model(tmp_path, functional())).is_accepted
+
+
+def test_a_reader_that_was_killed_is_replaced(tmp_path: Path) -> None:
+    good, killed = write_model(tmp_path, functional()), reader.start().process
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
+    assert scan(good).is_accepted
+
+
+def test_files_are_scanned_side_by_side_and_used_later(tmp_path: Path) -> None:
+    good = write_model(tmp_path, functional())
+    (tmp_path / "bad").mkdir()
+    bad = HOSTILE["lambda_in_functional"].build(tmp_path / "bad")
+    with ahead(good, bad, tmp_path / "missing.keras"):
+        assert {finding.code for finding in scan(bad).findings} == {"class-lambda"}
+        assert scan(good).is_accepted
+    with pytest.raises(FileMissing):
+        scan(tmp_path / "missing.keras")
+
+
+def test_a_scan_ahead_does_not_hold_for_what_took_the_place_of_the_file(tmp_path: Path) -> None:
+    path = write_model(tmp_path, functional())
+    with ahead(path):
+        (tmp_path / "bad").mkdir()
+        HOSTILE["lambda_in_functional"].build(tmp_path / "bad").replace(path)
+        assert {finding.code for finding in scan(path).findings} == {"class-lambda"}
+
+
+def test_a_scan_that_nobody_asks_for_leaves_nothing_open(tmp_path: Path) -> None:
+    path = write_model(tmp_path, functional())
+    reader.start()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with ahead(path, path):
+        pass
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 IMPORTS = "imports: [my_package.layers]\n"
