@@ -72,6 +72,9 @@ class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):
         kind = (block.shape, f"{block.dtype} {block.stored_as}")
         return Range(member.descriptor, member.start + block.offset, block.size * item, item, kind)
 
+    def __contains__(self, variable: object) -> bool:
+        return variable in self._places
+
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._places)
 
