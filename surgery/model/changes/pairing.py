@@ -17,8 +17,9 @@ Then nested models are paired inside, and what is left is looked for by content 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 
 from surgery.model.changes.configs import class_of, without_name
 from surgery.model.changes.variables import Variables, shapes
@@ -28,6 +29,10 @@ from surgery.model.spec import LayerSpec, ModelSpec, join_path, split_path
 ALIKE = 0.5
 """Least cosine between the values of a layer before and after training. Fresh values are near 0."""
 MOSTLY = 0.5
+MOST_LIKENESSES = 200_000
+"""Layers of one class and shape whose values are compared at one level: the time would grow with the square of their number."""
+MOST_CANDIDATES = 100
+"""Layers of one kind at one place whose values are looked at for one layer."""
 
 Item = tuple[str, LayerSpec]
 Test = Callable[[Item, Item], bool]
@@ -78,12 +83,20 @@ class Pairing:
     def by_content(self, item: Item, by_probe: dict[bytes, list[Item]]) -> None:
         """Pairs a layer with the first free one that has the same values; one with the same config is preferred."""
         probe = self.content(0, item)
-        free = [other for other in by_probe.get(probe or b"", ()) if other[0] not in self.taken]
-        free.sort(key=lambda other: self.kind(0, item) != self.kind(1, other))
-        for other in free:
+        if probe is None or probe not in by_probe:
+            return
+        free = by_probe[probe] = self.free(by_probe[probe])
+        kind = self.kind(0, item)
+        alike = (other for other in free if self.kind(1, other) == kind)
+        others = (other for other in free if self.kind(1, other) != kind)
+        for other in chain(alike, others):
             if class_of(item[1]) == class_of(other[1]) and self.variables.all_equal(item, other):
                 self._take(item[0], other[0])
                 return
+
+    def free(self, candidates: list[Item]) -> list[Item]:
+        """Those of the new model that have no partner yet."""
+        return [item for item in candidates if item[0] not in self.taken]
 
     def content(self, side: int, item: Item) -> bytes | None:
         key = (side, item[0])
@@ -165,41 +178,80 @@ class _Level:
         by_shapes: dict[object, list[Item]] = defaultdict(list)
         for item in self._free_new():
             by_shapes[class_of(item[1]), shapes(item[1])].append(item)
+        looks = MOST_LIKENESSES
         for item in list(self._free_old()):
-            for other in by_shapes[class_of(item[1]), shapes(item[1])]:
-                if other[0] not in self.pairing.taken and self.pairing.is_alike(item, other) is True:
+            key = class_of(item[1]), shapes(item[1])
+            by_shapes[key] = self.pairing.free(by_shapes[key])
+            for other in by_shapes[key][:looks] if item[1].weights else ():
+                looks -= 1
+                if self.pairing.is_alike(item, other) is True:
                     self.pairing._take(item[0], other[0])
                     break
 
     def _by_neighbours(self, both: bool) -> None:
-        """Repeats until nothing more is found: a pair makes neighbours of it known."""
-        by_kind: dict[bytes, list[Item]] = defaultdict(list)
-        for item in self._free_new():
-            by_kind[self.pairing.kind(1, item)].append(item)
-        before = -1
-        while before != len(self.pairing.found):
-            before = len(self.pairing.found)
-            for item in list(self._free_old()):
-                candidates = by_kind.get(self.pairing.kind(0, item), ())
-                other = next((other for other in candidates if self._are_neighbours_same(item, other, both)), None)
-                if other is not None:
-                    self.pairing._take(item[0], other[0])
-
-    def _are_neighbours_same(self, old: Item, new: Item, both: bool) -> bool:
-        if new[0] in self.pairing.taken or old[1].inner or self.pairing.is_alike(old, new) is False:
-            return False
-        found = self.pairing.found
-        fed = [found.get(path) for path in self._old_edges.feeders[old[0]]] == self._new_edges.feeders[new[0]]
-        read = {found.get(path) for path in self._old_edges.readers[old[0]]} == set(self._new_edges.readers[new[0]])
-        return (fed and read) if both else (fed or read)
+        """Until nothing more is found: a pair makes neighbours of it known."""
+        candidates = _Candidates(self._new_edges, self.pairing, list(self._free_new()))
+        waiting = deque(self._free_old())
+        items = {item[0]: item for item in waiting}
+        while waiting:
+            item = waiting.popleft()
+            path = item[0]
+            if path in self.pairing.found or item[1].inner:
+                continue
+            feeders, readers = self._old_edges.feeders[path], self._old_edges.readers[path]
+            place = (
+                [self.pairing.found.get(name) for name in feeders],
+                [self.pairing.found.get(name) for name in readers],
+            )
+            other = candidates.at(item, *place, both=both)
+            if other is not None:
+                self.pairing._take(path, other[0])
+                waiting.extend(items[name] for name in (*feeders, *readers) if name in items)
 
     def _by_inside(self) -> None:
         """Pairs nested models that have most of their layers in common."""
+        parts = {path: _parts(layer) for path, layer in self._free_new() if layer.inner}
         for path, layer in list(self._free_old()):
-            shared = [(_common(layer, other), other_path) for other_path, other in self._free_new()]
-            best, partner = max(shared, default=(0.0, ""))
-            if best > MOSTLY:
-                self.pairing._take(path, partner)
+            if layer.inner:
+                mine = _parts(layer)
+                free = (other for other in parts if other not in self.pairing.taken)
+                best, partner = max(((_share(mine, parts[other]), other) for other in free), default=(0.0, ""))
+                if best > MOSTLY:
+                    self.pairing._take(path, partner)
+
+
+class _Candidates:
+    """Layers without a partner, by what they are and by what feeds or reads them."""
+
+    def __init__(self, edges: _Neighbours, pairing: Pairing, items: list[Item]) -> None:
+        self._edges = edges
+        self._pairing = pairing
+        self._rank = {item[0]: number for number, item in enumerate(items)}
+        self._fed: dict[object, list[Item]] = defaultdict(list)
+        self._read: dict[object, list[Item]] = defaultdict(list)
+        for item in items:
+            kind = pairing.kind(1, item)
+            self._fed[kind, tuple(edges.feeders[item[0]])].append(item)
+            self._read[kind, frozenset(edges.readers[item[0]])].append(item)
+
+    def at(self, old: Item, feeders: list[str | None], readers: list[str | None], *, both: bool) -> Item | None:
+        """The first one like a layer that is fed and read by these; with `both` left out, one of the two is enough."""
+        kind = self._pairing.kind(0, old)
+        fed, read = (
+            self._first(old, self._fed, (kind, tuple(feeders)), set(readers) if both else None),
+            None if both else self._first(old, self._read, (kind, frozenset(readers)), None),
+        )
+        return min((item for item in (fed, read) if item), key=lambda item: self._rank[item[0]], default=None)
+
+    def _first(
+        self, old: Item, table: dict[object, list[Item]], key: object, readers: set[str | None] | None
+    ) -> Item | None:
+        if key not in table:
+            return None
+        table[key] = self._pairing.free(table[key])
+        fits = (item for item in table[key] if readers is None or readers == set(self._edges.readers[item[0]]))
+        looked_at = islice(fits, MOST_CANDIDATES)
+        return next((item for item in looked_at if self._pairing.is_alike(old, item) is not False), None)
 
 
 class _Neighbours:
@@ -216,14 +268,14 @@ class _Neighbours:
                 self.readers[feeder].append(path)
 
 
-def _common(one: LayerSpec, other: LayerSpec) -> float:
-    """The share of layers that two nested models have in common, by name, class and shapes; 0 for other layers."""
-    if not (one.inner and other.inner):
-        return 0.0
-    first, second = (
-        {(n.name, class_of(n), shapes(n)) for n in layer.inner.layers} for layer in (one, other) if layer.inner
-    )
-    return len(first & second) / max(len(first), len(second), 1)
+def _parts(layer: LayerSpec) -> set[object]:
+    """What a nested model is made of: name, class and shapes of its layers."""
+    return {(node.name, class_of(node), shapes(node)) for node in layer.inner.layers} if layer.inner else set()
+
+
+def _share(one: set[object], other: set[object]) -> float:
+    """How much two nested models have in common."""
+    return len(one & other) / max(len(one), len(other), 1)
 
 
 def nodes(model: ModelSpec, inside: str = "") -> Iterator[Item]:
