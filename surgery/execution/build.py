@@ -13,8 +13,9 @@ from surgery.errors import ModelUnsafe, PromiseBroken, ShapeMismatch
 from surgery.execution import lora
 from surgery.execution.custom import custom_objects
 from surgery.execution.fill import LedgerValues
-from surgery.execution.variables import fill_layer, keras_layers, stored_variables
+from surgery.execution.variables import fill_layer, keras_layers, load_files, stored_variables
 from surgery.model.config import to_config
+from surgery.model.library import Library
 from surgery.model.spec import LayerSpec, ModelSpec
 from surgery.planning import Plan
 
@@ -35,6 +36,7 @@ def build(plan: Plan, trust: Sequence[str] = ()) -> Any:
     model = build_structure(plan.spec, plan.recipe.seed, trust)
     with plan.library() as library:
         fill(model, plan.spec, LedgerValues(plan.spec, library, plan.recipe.seed, trust))
+        _load_files(model, plan.spec, library)
     return model
 
 
@@ -54,6 +56,7 @@ def build_source_model(plan: Plan, trust: Sequence[str] = ()) -> Any:
     model = build_structure(spec, plan.recipe.seed, trust)
     with plan.library() as library:
         fill(model, spec, LedgerValues(spec, library, plan.recipe.seed, trust))
+        _load_files(model, spec, library)
     return model
 
 
@@ -113,6 +116,17 @@ def fill(model: Any, spec: ModelSpec, values: LedgerValues) -> None:
         if planned:
             fill_layer(layer, values.of_layer(path))
         lora.start(layer, spec[path].config, values.seed_of(path))
+
+
+def _load_files(model: Any, spec: ModelSpec, library: Library) -> None:
+    """Gives layers the vocabularies and the like that the source has beside its weights."""
+    found: dict[str, dict[str, bytes]] = {}
+    for (path, name), content in library.assets().items():
+        found.setdefault(path, {})[name] = content
+    for path, layer in keras_layers(model, spec) if found else ():
+        files = found.get(spec[path].origin or "")
+        if files:
+            load_files(layer, files)
 
 
 def _check_structure(model: Any, spec: ModelSpec) -> None:

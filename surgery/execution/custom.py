@@ -21,7 +21,7 @@ def custom_objects(spec: LayerSpec | ModelSpec, trust: Sequence[str]) -> Mapping
     layers = [spec] if isinstance(spec, LayerSpec) else [layer for _, layer in spec.walk()]
     found: dict[str, Any] = {}
     for layer in layers:
-        module = layer.module or ""
+        module = layer.module or (layer.registered_name or "").rpartition(">")[0]
         if module and module.split(".")[0] not in OWN:
             found[layer.registered_name or layer.class_name] = load(module, layer.class_name, trust)
         found |= {name: _function(name, module, trust) for name, module in _functions(layer.config)}

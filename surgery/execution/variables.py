@@ -7,6 +7,8 @@ Keras' own and no layout is guessed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,22 @@ def fill_layer(layer: Any, values: Mapping[str, np.ndarray[Any, Any]]) -> None:
     )
     if failed:
         raise PromiseBroken(f"Keras cannot fill '{layer.name}': {next(iter(messages.values()))[1]}")
+
+
+def load_files(layer: Any, files: Mapping[str, bytes]) -> None:
+    """Gives a built layer the files that belong to it, a vocabulary for instance, as if Keras had loaded them from its archive.
+
+    Args:
+        layer: The layer.
+        files: Their content, by path below the layer.
+    """
+    with TemporaryDirectory(prefix="surgery-") as folder:
+        for name, content in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        store = saving_lib.DiskIOStore(folder, mode="r")
+        saving_lib._load_state(layer, None, store, "", visited_saveables=set())
 
 
 def keras_layers(model: Any, spec: ModelSpec, prefix: str = "") -> Iterator[tuple[str, Any]]:

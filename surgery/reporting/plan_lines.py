@@ -91,6 +91,12 @@ def totals(plan: Plan) -> Mapping[str, tuple[int, int]]:
     }
 
 
+def variable_text(line: LedgerLine) -> str:
+    """The variable's name, with the part of the layer that it belongs to: `query_dense/kernel`."""
+    inside, _, _ = line.key.rpartition("vars/")
+    return f"{inside}{line.variable}"
+
+
 def told_state(stage: StagePlan) -> list[LedgerLine]:
     """The variables beside which the optimizer's numbers are neither simply kept nor simply fresh."""
     plain = ("kept", "fresh", "dropped")

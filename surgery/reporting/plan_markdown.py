@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from surgery.planning import Plan, Step
 from surgery.reporting.markdown import code, escape, folded, markdown_table
-from surgery.reporting.plan_lines import ledger_summary, marks, rate_groups, rate_text, told_state, totals
+from surgery.reporting.plan_lines import (
+    ledger_summary,
+    marks,
+    rate_groups,
+    rate_text,
+    told_state,
+    totals,
+    variable_text,
+)
 from surgery.reporting.table import change, count, shape
 
 
@@ -23,7 +31,8 @@ def plan_markdown(plan: Plan) -> str:
     ]
     if others:
         rows = [
-            (code(line.path), escape(line.variable), shape(list(line.shape)), escape(line.source)) for line in others
+            (code(line.path), escape(variable_text(line)), shape(list(line.shape)), escape(line.source))
+            for line in others
         ]
         parts.append(folded(f"{len(others)} variables", markdown_table(("layer", "variable", "shape", "source"), rows)))
     if plan.recipe.training and plan.recipe.training.backend:
@@ -40,7 +49,7 @@ def plan_markdown(plan: Plan) -> str:
             f"- {escape(s.name)}: {escape(s.optimizer.described)}" for s in plan.stages if not s.optimizer.is_plain
         ]
         states = [
-            (escape(s.name), code(line.path), escape(line.variable), escape(line.source))
+            (escape(s.name), code(line.path), escape(variable_text(line)), escape(line.source))
             for s in plan.stages
             for line in told_state(s)
         ]

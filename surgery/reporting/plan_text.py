@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator
 
 from surgery.errors import printable
 from surgery.planning import Plan, StagePlan, Step
-from surgery.reporting.plan_lines import Mark, ledger_summary, marks, rate_groups, rate_text, told_state, totals
+from surgery.reporting.plan_lines import (
+    Mark,
+    ledger_summary,
+    marks,
+    rate_groups,
+    rate_text,
+    told_state,
+    totals,
+    variable_text,
+)
 from surgery.reporting.table import change, count, shape, table
 
 MOST_NAMES = 6
@@ -59,7 +68,7 @@ def _weights(plan: Plan) -> list[str]:
     kept, others = ledger_summary(plan)
     lines = [f"  {count(number)} variables {source}, bit for bit" for number, source in kept]
     return lines + table(
-        ((line.path, line.variable, shape(list(line.shape)), line.source) for line in others), indent="  "
+        ((line.path, variable_text(line), shape(list(line.shape)), line.source) for line in others), indent="  "
     )
 
 
@@ -83,7 +92,9 @@ def _stages(plan: Plan) -> list[str]:
         lines += table(_rates(stage), indent="  ")
         if not stage.optimizer.is_plain:
             lines.append(f"  optimizer: {printable(stage.optimizer.described)}")
-            lines += table(((line.path, line.variable, line.source) for line in told_state(stage)), indent="      ")
+            lines += table(
+                ((line.path, variable_text(line), line.source) for line in told_state(stage)), indent="      "
+            )
     return lines
 
 

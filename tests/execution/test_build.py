@@ -127,3 +127,21 @@ def test_the_tutorials_way_does_nothing_and_ours_takes_effect(tmp_path: Path) ->
     assert not np.array_equal(before, new.predict(x, verbose=0))
     for name in ("conv1", "dense", "predictions"):
         assert all(map(np.array_equal, old.get_layer(name).get_weights(), new.get_layer(name).get_weights()))
+
+
+def test_what_a_layer_learned_beside_its_weights_is_there(tmp_path: Path) -> None:
+    """A vocabulary lies in a file of its own in the archive."""
+    text = keras.layers.TextVectorization(max_tokens=20, output_sequence_length=4, name="text")
+    text.adapt(["a great big world", "a big deal"])
+    inner = keras.Sequential([keras.Input((1,), dtype="string"), text], name="reading")
+    first = keras.Input((1,), dtype="string", name="sentence")
+    pooled = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(20, 3, name="words")(inner(first)))
+    model = keras.Model(first, keras.layers.Dense(2, name="last")(pooled))
+    model.save(tmp_path / "model.keras")
+    plan = plan_of(tmp_path, "operations: [{op: rename, layers: {reading/text: split}}]\n")
+    built = api.apply(plan)
+    sentences = keras.ops.convert_to_tensor([["a world deal"], ["unknown big"]])
+    assert np.array_equal(built(sentences), model(sentences))
+    found = api.apply_to_file(plan, tmp_path / "out.keras", prove=True)
+    assert [(check.layer, check.is_output) for check in found.checks] == [("last", True)]
+    assert np.array_equal(keras.models.load_model(tmp_path / "out.keras")(sentences), model(sentences))

@@ -63,6 +63,12 @@ class Object:
         return self.data.get("module")
 
     @property
+    def registered(self) -> str | None:
+        """`package>Class`, where it was registered so."""
+        name = self.data.get("registered_name")
+        return name if isinstance(name, str) and ">" in name else None
+
+    @property
     def config(self) -> Mapping[str, Any]:
         config = self.data.get("config")
         return config if isinstance(config, dict) else {}
@@ -110,6 +116,8 @@ class Config:
         Of a function Keras 3.15 writes the name alone, or `package>name`; so its exact `module.name` must be granted, or the package.
         """
         module, name = found.module, found.data.get("config") if found.is_function else found.name
+        if module is None and found.registered:
+            name = found.registered
         if (module is None or found.is_function) and isinstance(name, str) and ">" in name:
             module, name = name.split(">", 1)
         if not isinstance(module, str) or not isinstance(name, str):
@@ -229,9 +237,10 @@ def custom_class(config: Config) -> Found:
     `[tool.surgery] trust`, after reading the package."""
     for found in config.doubtful:
         module = found.module if isinstance(found.module, str) else ""
-        named = found.module is None and isinstance(found.name, str) and ">" in found.name
+        named = found.module is None and isinstance(found.name, str) and (">" in found.name or found.registered)
         if named or (module and module.split(".")[0] not in KERAS):
-            yield _place(found, "module" if module else "class_name"), f"{found} is not Keras' own"
+            nowhere = "" if module else ", and the program that saved it had it in no module"
+            yield _place(found, "module" if module else "class_name"), f"{found} is not Keras' own{nowhere}"
 
 
 @rule("class-not-allowed", FAMILY)

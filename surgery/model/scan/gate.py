@@ -180,7 +180,9 @@ def refusal(verdict: Verdict) -> SurgeryError:
     word = "refused" if verdict.status is Status.REFUSED else "could not be checked"
     custom = any(finding.code in ("class-custom", "class-function") for finding in verdict.findings)
     way = ""
-    if custom:
+    if any(finding.place == "$.class_name" for finding in verdict.findings):
+        way = "; a subclassed model keeps its graph in Python: build its layers as keras.Model(inputs, outputs), and save that"
+    elif custom:
         way = "; or grant its package (a function: MODULE.NAME) with --trust after reading it, and name it under the recipe's imports"
     elif verdict.is_readable:
         way = "; put a layer in its place in a recipe: {op: replace, layers: NAME, with: [{Rescaling: {scale: 2}}]}"
