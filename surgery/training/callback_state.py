@@ -52,6 +52,12 @@ class Callbacks:
             for name, value in (state or {}).get("attributes", {}).items():
                 setattr(callback, name, self._weights(callback.model, value))
 
+    def close(self) -> None:
+        """Closes the files of those that will not hear that training ends."""
+        for callback in self.made:
+            if isinstance(callback, keras.callbacks.CSVLogger) and callback.csv_file is not None:
+                callback.csv_file.close()
+
     def _state(self, callback: Any) -> Any:
         name = type(callback).__name__
         if name in ANEW or name in LEFT_OUT:

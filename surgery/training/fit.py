@@ -82,6 +82,7 @@ def fit(
         )
     if failure is not None:
         ours.finite.good.restore()
+        ours.others.close()
     state = state_of(short.model) if work.hands_on and failure is None else NOTHING
     return Fitted(ours.recorder.records, failure, short.described, state)
 

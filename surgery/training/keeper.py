@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -93,7 +93,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         if step == steps and self._fitting.has_validation:
             self._before_validation = self._steps()
         if is_asked() or self._checkpoint.is_due(self._size):
-            self._write(self._last_end if steps is None else self._taken(self._epoch, step, self._steps()))
+            logs = self._results() if step == steps else None
+            self._write(self._last_end if steps is None else self._taken(self._epoch, step, self._steps(), logs))
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         if not is_asked():
@@ -103,8 +104,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             self._write(self._last_end)
             return
         _give_all(self.model.metrics_variables, before.metrics)
-        found = {name: value_of(value) for name, value in self.model.get_metrics_result().items()}
-        self._write(self._taken(self._epoch, steps, replace(before, metrics=[]), found))
+        self._write(self._taken(self._epoch, steps, before, self._results()))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         done = self._fitting.epochs if self.model.stop_training else epoch + 1
@@ -112,6 +112,11 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             self._last_end = self._taken(done)
         if is_asked() or self._checkpoint.is_due(self._size):
             self._write(self._last_end or self._taken(done))
+
+    def _results(self) -> dict[str, Array]:
+        """What the metrics have come to."""
+        self._sync()
+        return {name: value_of(value) for name, value in self.model.get_metrics_result().items()}
 
     def _steps(self) -> _Steps:
         self._sync()

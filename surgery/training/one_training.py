@@ -84,7 +84,9 @@ def _validate(model: Any, validation: Any, callbacks: OneTraining, epoch: int, l
     model.stop_training = False
     callbacks.on_train_begin()
     callbacks.on_epoch_begin(epoch)
-    found = model.evaluate(validation, callbacks=callbacks, return_dict=True, verbose=0)
+    found: dict[str, Any] = {}
+    if validation is not None:
+        found = model.evaluate(validation, callbacks=callbacks, return_dict=True, verbose=0)
     callbacks.on_epoch_end(epoch, {**logs, **{f"val_{name}": value for name, value in found.items()}})
 
 

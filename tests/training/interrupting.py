@@ -93,7 +93,8 @@ def obeying() -> Iterator[None]:
 
 def trained(folder: Path, at: At | None = None, resume: bool = False, **changes: Any) -> tuple[keras.Model, Outcome]:
     """A training of a new model, up to the signal or to its end."""
-    model, path = small.model(), folder / "checkpoint"
+    model, path = changes.pop("make", small.model)(), folder / "checkpoint"
+    folder.mkdir(parents=True, exist_ok=True)
     stages = changes.pop("stages", STAGES)
     kept = read_checkpoint(path)[1] if resume else None
     setting = small.setting(folder, progress=at, **changes)
@@ -109,10 +110,11 @@ def states(model: keras.Model) -> list[np.ndarray]:
 
 
 def plain(outcome: Outcome) -> list[dict[str, Any]]:
-    """The history without what a clock says."""
+    """The history without what a clock or a cache says."""
     found = outcome.history.to_json()
     for stage in found:
         stage["seconds"] = 0
+        stage["frozen_prefix"] = None
         for epoch in stage["epochs"]:
             epoch["seconds"] = 0
     return found
