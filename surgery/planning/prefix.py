@@ -82,8 +82,8 @@ def frozen_prefix(model: ModelSpec, training: Training, stage: Stage) -> Prefix:
     layers = tuple(name for name, layer in inside.items() if not layer.is_input)
     if not any(inside[name].parameters for name in layers) or not ended:
         return Prefix(ended_by=tuple(ended))
-    cut = tuple(_cut(model, inside))
-    return Prefix(cut, layers, tuple(ended), _digest(model, layers, cut))
+    cut = tuple(cut_of(model, inside))
+    return Prefix(cut, layers, tuple(ended), digest_of(model, layers, cut))
 
 
 def _prevented(training: Training, stage: Stage) -> str | None:
@@ -96,7 +96,8 @@ def _prevented(training: Training, stage: Stage) -> str | None:
     return None if seeing is None else f"{seeing.class_name} is given the model, and needs all of it"
 
 
-def _digest(model: ModelSpec, inside: tuple[str, ...], cut: tuple[TensorRef, ...]) -> str:
+def digest_of(model: ModelSpec, inside: tuple[str, ...], cut: tuple[TensorRef, ...]) -> str:
+    """sha256 of some layers and their wiring up to a cut."""
     names = {*inside, *(ref.layer for ref in model.refs_in())}
     layers = tuple(layer for layer in model.layers if layer.name in names)
     return config_digest(
@@ -104,7 +105,7 @@ def _digest(model: ModelSpec, inside: tuple[str, ...], cut: tuple[TensorRef, ...
     )
 
 
-def _cut(model: ModelSpec, inside: Mapping[str, LayerSpec]) -> Iterator[TensorRef]:
+def cut_of(model: ModelSpec, inside: Mapping[str, LayerSpec]) -> Iterator[TensorRef]:
     """The tensors of the prefix that the rest reads, each once."""
     read = [ref for layer in model.layers if layer.name not in inside for call in layer.calls for ref in call.refs()]
     yield from dict.fromkeys(ref for ref in read if ref.layer in inside)

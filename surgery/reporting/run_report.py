@@ -40,7 +40,8 @@ def run_report(document: Document, image: str | None) -> str:
 
 
 def _evaluation(document: Document) -> str:
-    return _table(*forgetting_table(document))
+    spared = [f"- {escape(sentence)}" for sentence in document.get("spared", ())]
+    return "\n\n".join(part for part in (_table(*forgetting_table(document)), "\n".join(spared)) if part)
 
 
 def _guards(document: Document) -> str:

@@ -41,7 +41,8 @@ def _evaluation(document: Document) -> list[str]:
     head, rows = forgetting_table(document)
     if not rows:
         return []
-    return ["Before and after", *table([head, *rows], indent="  ", right=range(2, len(head) - 1)), ""]
+    spared = [f"  {printable(sentence)}" for sentence in document.get("spared", ())]
+    return ["Before and after", *table([head, *rows], indent="  ", right=range(2, len(head) - 1)), *spared, ""]
 
 
 def _written(document: Document) -> list[str]:

@@ -48,6 +48,8 @@ class Account:
         self.history = History()
         self.comparisons: list[Comparison] = []
         self.evidence: Evidence | None = None
+        self.spared: Sequence[str] = ()
+        """What evaluations did not compute again, in sentences."""
         self.resumed: Sequence[Mapping[str, str]] = ()
         self.notes: list[str] = []
         """Sentences on this run alone."""
@@ -102,6 +104,7 @@ class Account:
             "stages": self.history.to_json(),
             "evidence": self.evidence.to_json() if self.evidence else None,
             "evaluation": [comparison.to_json() for comparison in self.comparisons],
+            "spared": list(self.spared),
             "timings": {name: round(seconds, 3) for name, seconds in self._timings.items()},
             "resumed": [dict(one) for one in self.resumed],
             "notes": [*self._plan.notes, *self.notes, *cannot_repeat(self._device, self.streams)],

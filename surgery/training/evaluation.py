@@ -21,6 +21,7 @@ from surgery.training.examples import Examples, Stream
 from surgery.training.objects import live
 from surgery.training.order import in_stored_order
 from surgery.training.place import Field, Place
+from surgery.training.shared_prefix import SharedPrefix
 from surgery.training.stops import StopBetweenSteps
 
 ROUNDING = 1e-6
@@ -37,6 +38,7 @@ class Setup:
         validation: The validation examples of the training, which `data: validation` stands for.
         metrics: What is measured where neither `metrics` nor `max_drop` say it.
         loss: The loss behind the metric `loss`.
+        shared: What evaluations compute once.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class Setup:
     validation: Examples | Stream | None = None
     metrics: tuple[MetricObject, ...] = ()
     loss: LossObject | None = None
+    shared: SharedPrefix | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
     data = _data(evaluation, model, setup, place)
     if errors := _misfits(data, model, place):
         return Measurement(failure=errors[0].what)
+    if setup.shared is not None:
+        model, data = setup.shared.apart(evaluation.name, model, data, evaluation.batch_size)
     try:
         model = among(model, evaluation.classes)
     except DataInvalid as error:

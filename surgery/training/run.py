@@ -15,8 +15,10 @@ from surgery.execution.evidence import evidence
 from surgery.execution.stopping import Stopped, deferred
 from surgery.execution.variables import LiveValues
 from surgery.model.archive.staging import claimed
+from surgery.model.multiply_adds import multiply_adds
 from surgery.model.spec import ModelSpec
 from surgery.planning import Plan
+from surgery.planning.shared_prefix import shared_prefix
 from surgery.recipe.training import Training, byte_count
 from surgery.training.account import Account
 from surgery.training.augmentation import Augmentation
@@ -45,6 +47,7 @@ from surgery.training.record import shown
 from surgery.training.result import RunResult
 from surgery.training.seeds import seed_everything
 from surgery.training.setting import Setting, StageWork
+from surgery.training.shared_prefix import SharedPrefix
 from surgery.training.source_state import state_in_source
 from surgery.training.stages import Outcome, train
 from surgery.training.stops import stop_after_training
@@ -115,11 +118,12 @@ def _run(job: Job, start: Start, claims: ExitStack) -> RunResult:
             before = _before(job, model, setup)
         place = start.take_place(job, claims)
         if recipe.training is not None and datasets is not None:
-            _trained(job, recipe.training, model, datasets, guards, place, account)
+            _trained(job, recipe.training, model, datasets, guards, setup, place, account)
         try:
             with account.timed("evaluation"):
                 account.comparisons = _after(job, model, setup, before)
                 account.history = account.history.ended_with(values_of(account.comparisons))
+                account.spared = setup.shared.described if setup.shared else ()
         except Stopped as stop:
             if not account.history.stages:
                 raise
@@ -144,6 +148,7 @@ def _trained(
     model: Any,
     datasets: Datasets,
     guards: Guarding,
+    setup: Setup,
     place: Place,
     account: Account,
 ) -> None:
@@ -151,7 +156,7 @@ def _trained(
     failure: RunFailed | None = None
     try:
         with account.timed("training"), deferred():
-            outcome = _train(job, training, model, datasets, guards, place)
+            outcome = _train(job, training, model, datasets, guards, setup, place)
             account.history, failure = outcome.history, outcome.failure
     except Stopped as stop:
         failure = failure or stop_after_training(stop)
@@ -200,7 +205,14 @@ def _setup(job: Job, datasets: Datasets | None) -> Setup:
     if training is None or datasets is None:
         return Setup(folder, job.trust)
     last = training.stages[-1]
-    return Setup(folder, job.trust, datasets.validation, last.metrics, last.loss)
+    return Setup(folder, job.trust, datasets.validation, last.metrics, last.loss, _shared(job, training))
+
+
+def _shared(job: Job, training: Training) -> SharedPrefix:
+    """What evaluations compute once: one before the first stage, and one after each."""
+    prefix, stages = shared_prefix(job.plan), job.plan.stages
+    work = sum(multiply_adds(job.plan.final.by_name[name]) or 0 for name in prefix.layers)
+    return SharedPrefix(prefix, work, len(stages) + 1, _budget(job, training), job.device)
 
 
 def _before(job: Job, model: Any, setup: Setup) -> list[Measurement]:
@@ -224,7 +236,9 @@ def _before(job: Job, model: Any, setup: Setup) -> list[Measurement]:
     return measured
 
 
-def _train(job: Job, training: Training, model: Any, datasets: Datasets, guards: Guarding, place: Place) -> Outcome:
+def _train(
+    job: Job, training: Training, model: Any, datasets: Datasets, guards: Guarding, setup: Setup, place: Place
+) -> Outcome:
     setting = Setting(
         datasets.train,
         datasets.validation,
@@ -239,7 +253,7 @@ def _train(job: Job, training: Training, model: Any, datasets: Datasets, guards:
         _budget(job, training),
         training.precision,
         guards,
-        Watch(job.recipe.evaluation, _setup(job, datasets), guards, datasets.train),
+        Watch(job.recipe.evaluation, setup, guards, datasets.train),
     )
     with precision(model, training.precision):
         return train(model, _works(job), setting, _optimizer_state(job, model), place.keeping)
