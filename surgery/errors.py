@@ -8,6 +8,7 @@ what, what was expected, and a fix to type.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
@@ -33,7 +34,7 @@ class SurgeryError(Exception):
     Args:
         what: One sentence, in the words of the recipe or the command line.
         expected: What would have been right.
-        fix: Something to type.
+        fix: Something to type; or what finds it, where that takes a while and may never be read.
         location: Where; a command that has no file leaves it out.
         field: The keys from the operation (or the recipe) down to the value at fault, for whoever knows its position.
         mark: Whether the value or its key is at fault.
@@ -47,7 +48,7 @@ class SurgeryError(Exception):
         what: str,
         *,
         expected: str | None = None,
-        fix: str | None = None,
+        fix: str | Callable[[], str] | None = None,
         location: Location | None = None,
         field: tuple[str | int, ...] = (),
         mark: Literal["value", "key"] = "value",
@@ -55,10 +56,21 @@ class SurgeryError(Exception):
         super().__init__(what)
         self.what = what
         self.expected = expected
-        self.fix = fix
+        self._fix = fix
         self.location = location
         self.field = field
         self.mark = mark
+
+    @property
+    def fix(self) -> str | None:
+        """Something to type."""
+        if callable(self._fix):
+            self._fix = self._fix()
+        return self._fix
+
+    @fix.setter
+    def fix(self, fix: str | None) -> None:
+        self._fix = fix
 
     @classmethod
     def code(cls) -> str:

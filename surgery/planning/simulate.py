@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from surgery.errors import (
     ContradictoryOperations,
     GraphUnsupported,
+    LimitExceeded,
     Location,
     ModelUnsupported,
     NothingToDo,
@@ -26,6 +27,11 @@ from surgery.operations.operation import listed
 from surgery.planning.ledger import variables
 from surgery.planning.order import arranged, phases
 from surgery.planning.plan import Step
+
+MOST_ERRORS = 100
+"""What is reported of one recipe; the rest of such a recipe is noise."""
+MOST_EDITS = 200_000
+"""A plan holds all of them."""
 
 Locate = Callable[..., Location]
 """The position of an operation's value in the recipe: `locate(number, *keys, mark=...)`."""
@@ -54,15 +60,20 @@ class Simulation:
 
     def run(self) -> None:
         """Takes every operation in order; an operation in error is left out, and the next ones go on."""
-        for phase, numbers in phases(self.operations):
-            for number in arranged(self.operations, numbers, phase, self.model):
-                try:
-                    self._take(number)
-                except SurgeryError as error:
-                    if not self._follows_from_earlier(error):
-                        self.errors += [self._located(each, number) for each in flatten(error)]
+        for number in self._in_order():
+            try:
+                self._take(number)
+            except SurgeryError as error:
+                if not self._follows_from_earlier(error):
+                    self.errors += [self._located(each, number) for each in flatten(error)]
+                if isinstance(error, LimitExceeded) or len(self.errors) >= MOST_ERRORS:
+                    break
         self.errors += [self._misfit(path, key, number) for (path, key), number in self.misfits.items()]
         self._refine()
+
+    def _in_order(self) -> Iterator[int]:
+        for phase, numbers in phases(self.operations):
+            yield from arranged(self.operations, numbers, phase, self.model)
 
     def _take(self, number: int) -> None:
         operation = self.operations[number]
@@ -82,6 +93,7 @@ class Simulation:
                 return
             raise _nothing_to_do(operation, layers)
         self._refuse_reset(number, edits)
+        self._refuse_too_much(edits)
         model = apply_edits(self.model, edits, self.prove)
         _refuse_dangling(model)
         self._note(number, edits, model)
@@ -118,6 +130,14 @@ class Simulation:
             again = next((path for path in layers if path in self.removed_by), None)
             if again is not None and self.operations[number].takes_layers():
                 raise self._contradiction(number, self.removed_by[again], again, ())
+
+    def _refuse_too_much(self, edits: tuple[Edit, ...]) -> None:
+        if sum(len(step.edits) for step in self.steps) + len(edits) > MOST_EDITS:
+            raise LimitExceeded(
+                f"with this one the operations change layers more than {MOST_EDITS} times",
+                expected="a recipe whose plan fits into memory",
+                fix="leave out operations whose effect a later one takes back",
+            )
 
     def _refuse_reset(self, number: int, edits: tuple[Edit, ...]) -> None:
         if self.operations[number].phase is not Phase.STRUCTURE:
@@ -172,16 +192,15 @@ class Simulation:
         )
 
     def _refine(self) -> None:
-        """Says which freeze or unfreeze a later one refines."""
+        """Says which freeze or unfreeze a later one refines: the last one that works on some of its layers."""
+        paths = [{edit.path for edit in step.edits if isinstance(edit, UpdateConfig)} for step in self.steps]
+        last = {path: place for place, mine in enumerate(paths) for path in mine}
         for place, step in enumerate(self.steps):
-            if step.operation.phase is not Phase.TRAINABILITY:
-                continue
-            mine = {edit.path for edit in step.edits if isinstance(edit, UpdateConfig)}
-            for later in self.steps[place + 1 :]:
-                theirs = mine & {edit.path for edit in later.edits if isinstance(edit, UpdateConfig)}
-                if theirs:
-                    remark = f"refined by line {later.line} for {len(theirs)} of its layers"
-                    self.steps[place] = replace(self.steps[place], remark=remark)
+            later = max((last[path] for path in paths[place]), default=place)
+            if step.operation.phase is Phase.TRAINABILITY and later > place:
+                shared = len(paths[place] & paths[later])
+                remark = f"refined by line {self.steps[later].line} for {shared} of its layers"
+                self.steps[place] = replace(step, remark=remark)
 
 
 def _check_count(operation: Operation, layers: tuple[str, ...]) -> None:

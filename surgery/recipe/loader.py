@@ -19,6 +19,7 @@ from surgery.recipe.file import read_bytes
 from surgery.recipe.parameters import substitute
 from surgery.recipe.reader import read_yaml
 from surgery.recipe.recipe import Recipe
+from surgery.recipe.sizes import sizes
 
 
 def load_recipe(path: str | Path, overrides: Mapping[str, Scalar] | None = None, *, restricted: bool = False) -> Recipe:
@@ -41,6 +42,7 @@ def parse_recipe(path: Path, data: bytes, overrides: Mapping[str, Scalar], *, re
     document, problems = read_yaml(str(path), data)
     document, wrong, warnings = substitute(document, overrides)
     problems += wrong
+    raise_all(sizes(document))
     recipe = None
     if not isinstance(document.root.content, Mapping):
         what = "a recipe is a map of keys to values"

@@ -54,6 +54,22 @@ RECIPES = {
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("line", "count", "what"),
+    [
+        ("{op: freeze, layers: a}", 501, "501 operations"),
+        ("{op: freeze, layers: ['a*', {class: Dense}]}", 151, "302 selectors that look at every layer"),
+        ("{op: freeze, layers: {regex: a}}", 51, "51 regular expressions"),
+    ],
+)
+def test_more_than_a_person_can_review_is_refused(tmp_path: Path, line: str, count: int, what: str) -> None:
+    path = write(tmp_path, "")
+    with pytest.raises(SurgeryError, match=f"the recipe has {what}") as caught:
+        parse_recipe(path, (f"{HEAD}operations:\n" + f"  - {line}\n" * count).encode(), {})
+    assert caught.value.code() == "limit-exceeded"
+
+
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("text", RECIPES.values(), ids=RECIPES)
 def test_a_large_recipe_is_read_or_refused_at_once(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, text)

@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+LONGEST_GLOB = 500
+"""Characters. Each character of a name costs a little for each character of the glob."""
+
 _WILD = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]")
 
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from surgery.model.flow import flow
 from surgery.model.select.expression import Expression, ExpressionRefused
+from surgery.model.select.glob import LONGEST_GLOB, has_wildcard
 from surgery.model.select.syntax import (
     AllOf,
     AnyOf,
@@ -207,6 +208,8 @@ def _of(value: Mapping[str, Any], at: Keys) -> Node | None:
 def _text(text: str, at: Keys, what: str) -> str:
     if not text.strip():
         raise _refusal("invalid-value", f"an empty string is not {what}", at, "a name")
+    if len(text) > LONGEST_GLOB and has_wildcard(text):
+        raise _refusal("limit-exceeded", f"a glob of {len(text)} characters", at, f"at most {LONGEST_GLOB}")
     return text
 
 

@@ -8,24 +8,28 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 from surgery.errors import UnknownLayer
+from surgery.model.nearest import LONGEST
 from surgery.model.select.glob import Glob, has_wildcard, literal_head
 from surgery.model.select.levels import Levels
 from surgery.model.select.reading import Keys
 from surgery.model.select.syntax import ClassName, ConfigValues, Index, Node, Pattern, Range, selector_text
 from surgery.model.spec import split_path
 
-_MOST_LAYERS_TO_COMPARE = 5000
+_MOST_LAYERS_TO_COMPARE = 1000
 
 
 def unknown_layer(levels: Levels, selector: Node, at: Keys, source: str | None) -> UnknownLayer:
     """The error, with a fix to type: the nearest name or glob that would match, and how to list the layers."""
-    nearest = _nearest(levels, selector)
-    hint = f"did you mean {_quoted(nearest)}? " if nearest else ""
-    inspect = f"surgery inspect {shlex.quote(source) if source else 'MODEL'}"
+
+    def fix() -> str:
+        nearest = _nearest(levels, selector)
+        hint = f"did you mean {_quoted(nearest)}? " if nearest else ""
+        return f"{hint}list them with: surgery inspect {shlex.quote(source) if source else 'MODEL'}"
+
     return UnknownLayer(
         f"no layer matches {selector_text(selector)}{_remark(levels, selector)}",
         expected=_expected(levels, selector, source),
-        fix=f"{hint}list them with: {inspect}",
+        fix=fix,
         field=at,
     )
 
@@ -101,7 +105,7 @@ def nearest_globs(levels: Levels, text: str) -> list[str]:
     if not text.startswith("**") and any(map(Glob(deeper).matches, paths)):
         return [deeper]
     head = literal_head(text)
-    if not head:
+    if not 0 < len(head) <= LONGEST:
         return []
     heads = _unique(path[:size] for path in paths for size in range(max(1, len(head) - 2), len(head) + 3))
     near = difflib.get_close_matches(head.lower(), _by_lower(heads), n=20, cutoff=0.6)
@@ -118,7 +122,9 @@ def _by_lower(words: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _close(word: str, known: Iterable[str]) -> list[str]:
-    by_lower = _by_lower(known)
+    if len(word) > LONGEST:
+        return []
+    by_lower = _by_lower(name for name in known if len(name) <= LONGEST)
     near = difflib.get_close_matches(word.lower(), by_lower, n=3, cutoff=0.6)
     return [original for lower in near for original in by_lower[lower]]
 
