@@ -15,6 +15,10 @@ from surgery.training.place import Field
 
 def gpus() -> list[str]:
     """The GPUs that the backend sees, as `gpu:0`."""
+    if keras.backend.backend() == "torch":  # of which keras.distribution knows nothing (3.15)
+        import torch
+
+        return [f"gpu:{number}" for number in range(torch.cuda.device_count())]
     try:
         return [str(device) for device in keras.distribution.list_devices("gpu")]
     except RuntimeError:  # JAX raises when it knows no such platform
