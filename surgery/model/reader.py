@@ -41,17 +41,23 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What will come through a pipe: a byte when reading begins, the answer, how the process that read the file ended."""
+    """What will come through a pipe: a byte when reading begins, one that says how many seconds more a large file takes, the answer,
+    how the process that read the file ended."""
 
     source: int
 
-    def wait(self, seconds: float, largest: int) -> tuple[bytes, int] | None:
+    def wait(self, seconds: float, more: float, largest: int) -> tuple[bytes, int] | None:
         """The answer and the exit status; None when reading takes longer than it may. What is beyond `largest` is cut off.
 
         Whatever interrupts the waiting ends the reading.
+
+        Args:
+            seconds: How long reading may take.
+            more: How many seconds a large file may add.
+            largest: Bytes of an answer.
         """
         try:
-            data = _read(self.source, seconds, largest)
+            data = _read(self.source, seconds, more, largest)
         except BaseException:
             stop(kill=True)
             raise
@@ -140,9 +146,10 @@ def _search_path() -> list[str]:
     return [root, *(entry for entry in sys.path if entry not in ("", root, str(Path.cwd())))]
 
 
-def _read(source: int, seconds: float, largest: int) -> bytes | None:
+def _read(source: int, seconds: float, more: float, largest: int) -> bytes | None:
     """All that comes, up to a little more than an answer may have. The time runs from the first byte on."""
-    data, deadline = bytearray(), time.monotonic() + START_SECONDS
+    data, began = bytearray(), time.monotonic()
+    deadline = began + START_SECONDS
     while len(data) <= largest:
         if not select.select([source], [], [], max(0.0, deadline - time.monotonic()))[0]:
             return None
@@ -150,6 +157,7 @@ def _read(source: int, seconds: float, largest: int) -> bytes | None:
         if not part:
             break
         if not data:
-            deadline = time.monotonic() + seconds
+            began = time.monotonic()
         data += part
+        deadline = began + seconds + (min(more, data[1]) if len(data) > 1 else 0)
     return bytes(data)

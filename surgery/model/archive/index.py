@@ -19,8 +19,8 @@ Identity = tuple[int, int, int, int, int]
 _KEPT: dict[Identity, Any] = {}
 _KEPT_FILES = 8
 
-_STORED = re.compile(r"[<>|]([iu][1248]|f(?:2|4|8|16)|c(?:8|16))")
-_WORDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
+_STORED = re.compile(r"[<>|]([iu][1248]|f(?:2|4|8|16))")
+_WORDS = {"f": "float", "i": "int", "u": "uint"}
 _OTHERS = {"|V2": ("bfloat16", 2), "|b1": ("bool", 1)}
 """bfloat16 is no type of NumPy's, nor of HDF5's."""
 

@@ -104,6 +104,7 @@ def _answer(descriptor: int, seconds: float, trust: tuple[str, ...]) -> None:
 def _examined(descriptor: int, trust: tuple[str, ...]) -> str:
     parts = opened(descriptor)
     _close_the_doors()
+    _grant_more(parts.config_bytes)
     findings = examine(parts, trust)
     if findings or parts.described is None or parts.weights is None or parts.kind == "hdf5":
         return _json(parts.kind, findings)
@@ -132,13 +133,20 @@ def _load_everything() -> None:
 
 
 def _bound_memory_and_time(seconds: int) -> None:
-    for kind, amount in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_DATA, max(limits.DATA_BYTES, _data_in_use() + limits.DATA_BYTES - limits.LOADED_BYTES)),
-    ):
-        resource.setrlimit(kind, (amount, amount))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
+        resource.setrlimit(kind, (0, 0))
+    loaded = max(0, _data_in_use() - limits.LOADED_BYTES)
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.DATA_BYTES + loaded, limits.MOST_DATA_BYTES + loaded))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + limits.MORE_SECONDS + 1))
+
+
+def _grant_more(config_bytes: int) -> None:
+    """What a large model takes beyond that. Whoever waits is told of the seconds, as one byte."""
+    seconds = limits.more_seconds(config_bytes)
+    for kind, amount in ((resource.RLIMIT_DATA, limits.more_data(config_bytes)), (resource.RLIMIT_CPU, seconds)):
+        bound, most = resource.getrlimit(kind)
+        resource.setrlimit(kind, (min(bound + amount, most), most))
+    os.write(1, bytes([seconds]))
 
 
 def _data_in_use() -> int:

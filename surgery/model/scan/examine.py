@@ -8,6 +8,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from surgery.model.scan import classes, folder, graph, hdf5, json, limits, shapes, values
 from surgery.model.scan import zip as archives
@@ -29,6 +30,8 @@ class Parts:
 
     kind: str
     texts: dict[str, JsonText] = field(default_factory=dict)
+    config_bytes: int = 0
+    """Of the config, as they are stored."""
     weights: View | None = None
     inflated: bytes | None = None
     """Weights that were compressed."""
@@ -61,7 +64,7 @@ def examine(parts: Parts, trust: tuple[str, ...]) -> list[Finding]:
     texts = dict(parts.texts)
     findings += judge(hdf5.FAMILY, weights, "" if parts.kind == "hdf5" else WEIGHTS) if weights else []
     for name, data in weights.texts.items() if weights else ():
-        texts[name] = JsonText(data, len(data))
+        texts[name] = JsonText(data, len(data), len(data))
     for name, text in texts.items():
         found = judge(json.FAMILY, text, name)
         if text.value is None and not found:
@@ -98,7 +101,8 @@ def _folder_parts(listing: Folder) -> Parts:
     parts = Parts("folder", findings=judge(folder.FAMILY, listing))
     views = {name: View(fd, 0, os.fstat(fd).st_size) for name, fd in listing.opened.items()}
     parts.weights = views.pop(WEIGHTS, None)
-    parts.texts = {name: _text(view.size, view_reader(view)) for name, view in views.items()}
+    parts.texts = {name: _text(view.size, view.size, view_reader(view)) for name, view in views.items()}
+    parts.config_bytes = views[CONFIG].size if CONFIG in views else 0
     return parts
 
 
@@ -113,7 +117,9 @@ def _zip_parts(archive: Archive) -> Parts:
     for name in (CONFIG, METADATA):
         member = archive.find(name)
         if member:
-            parts.texts[name] = _text(member.file_size, lambda name=name: archive.read(name, limits.JSON_BYTES))  # type: ignore[misc]
+            read = partial(archive.read, name, limits.JSON_BYTES)
+            parts.texts[name] = _text(member.file_size, member.compress_size, read)
+            parts.config_bytes = max(parts.config_bytes, min(member.compress_size, member.file_size))
     weights = archive.find(WEIGHTS)
     if weights and weights.compress_type == zipfile.ZIP_STORED:
         parts.weights = archive.data_of(WEIGHTS)
@@ -122,5 +128,5 @@ def _zip_parts(archive: Archive) -> Parts:
     return parts
 
 
-def _text(size: int, read: Callable[[], bytes | None]) -> JsonText:
-    return JsonText(read() if size <= limits.JSON_BYTES else None, size)
+def _text(size: int, stored: int, read: Callable[[], bytes | None]) -> JsonText:
+    return JsonText(read() if size <= limits.JSON_BYTES else None, size, min(stored, size))

@@ -114,12 +114,21 @@ def describe(view: View, source: io.IOBase | None = None) -> Description:
     try:
         # Headers are small and lie side by side.
         with h5py.File(source or io.BufferedReader(_Stream(view), READ_BYTES), "r") as file:
+            _keep_little(file.id)
             for entry in _Walk(found).entries(file.id):
                 found.entries.append(entry)
             _read_texts(file, found)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, UnicodeError) as error:
         found.problem = f"{type(error).__name__}: {error}"
     return found
+
+
+def _keep_little(file: Any) -> None:
+    """Bounds the cache of a file that is walked through once."""
+    cache = file.get_mdc_config()
+    cache.set_initial_size = True
+    cache.initial_size = cache.min_size = cache.max_size = limits.HDF5_CACHE_BYTES
+    file.set_mdc_config(cache)
 
 
 class _Walk:

@@ -35,6 +35,8 @@ class JsonText:
 
     data: bytes | None
     size: int
+    stored: int = 0
+    """How many bytes the file has of it."""
 
     @cached_property
     def is_small(self) -> bool:
@@ -70,7 +72,11 @@ class JsonText:
     @cached_property
     def is_parsable(self) -> bool:
         depth, memory = self.depth_and_memory
-        return self.text is not None and depth <= limits.JSON_DEPTH and memory <= limits.JSON_MEMORY_BYTES
+        return self.text is not None and depth <= limits.JSON_DEPTH and memory <= self.memory_allowed
+
+    @property
+    def memory_allowed(self) -> int:
+        return limits.JSON_MEMORY_BYTES + limits.JSON_MEMORY_PER_BYTE * self.stored
 
     @cached_property
     def _parsed(self) -> tuple[Any, str, dict[int, str], list[OddNumber]]:
@@ -156,7 +162,7 @@ def too_large(text: JsonText) -> Found:
     keras.applications has 1 MiB."""
     if not text.is_small:
         yield "", f"{text.size} bytes of JSON"
-    elif text.depth_and_memory[1] > limits.JSON_MEMORY_BYTES:
+    elif text.depth_and_memory[1] > text.memory_allowed:
         yield "", f"{text.size} bytes of JSON would take {text.depth_and_memory[1]} bytes of memory"
 
 

@@ -6,10 +6,17 @@ MIB = 1 << 20
 
 # The process that reads the file
 WALL_SECONDS = 15.0
+SECONDS_PER_MIB = 4
+MORE_SECONDS = 60
+"""What a large config adds to the time: 4 seconds for each MiB that the file has of it, a minute at most. 10,000 layers, of which
+Keras writes 4 to 15 MiB, take 5 seconds."""
 DATA_BYTES = 160 * MIB
 """Private memory of the child. h5py and numpy alone map 52 MiB, of which a third is touched."""
 LOADED_BYTES = 52 * MIB
 """What of it is there before the file is looked at. A copy of a larger process has more of that."""
+DATA_PER_CONFIG_BYTE = 32
+MOST_DATA_BYTES = 640 * MIB
+"""A config that really is so large in the file may take more. One that is compressed counts as what is stored of it."""
 ANSWER_BYTES = 24 * MIB
 INDEX_BYTES = 16 * MIB
 """Where the variables of a file lie. A file with a longer list is read by whoever uses it."""
@@ -31,7 +38,9 @@ FOLDER_DEPTH = 16
 JSON_BYTES = 16 * MIB
 JSON_DEPTH = 200
 JSON_MEMORY_BYTES = 48 * MIB
-"""Estimated size of the parsed values; the deepest nested, most verbose genuine config needs about a tenth."""
+JSON_MEMORY_PER_BYTE = 12
+"""Estimated size of the parsed values, and what each stored byte adds; the deepest nested, most verbose config of
+keras.applications needs about a tenth."""
 INTEGER_DIGITS = 19
 
 # Objects of a config
@@ -41,6 +50,8 @@ METRIC_CLASSES = 4_096
 # HDF5
 HDF5_OBJECTS = 200_000
 HDF5_DEPTH = 64
+HDF5_CACHE_BYTES = MIB
+"""Of headers that libhdf5 keeps, each of which is looked at once. It would keep 32 MiB."""
 HDF5_ATTRIBUTES = 1_000
 ATTRIBUTE_BYTES = 4 * MIB
 LABEL_BYTES = 1 << 10
@@ -51,3 +62,13 @@ SLACK_ELEMENTS = 16 * MIB
 """Elements that a config may declare beyond the stored ones: 64 MiB of float32."""
 STORED_FACTOR = 4
 """Declared elements for each stored one: quantized kernels pack two to a byte."""
+
+
+def more_seconds(config_bytes: int) -> int:
+    """What a config of that size adds to the time."""
+    return min(MORE_SECONDS, SECONDS_PER_MIB * config_bytes // MIB)
+
+
+def more_data(config_bytes: int) -> int:
+    """What a config of that size adds to the memory."""
+    return min(MOST_DATA_BYTES - DATA_BYTES, DATA_PER_CONFIG_BYTE * config_bytes)

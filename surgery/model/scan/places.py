@@ -16,7 +16,7 @@ from surgery.model.scan.hdf5_walk import ODD, Description, Entry
 KEPT = ("layers", "vars")
 """What of a weights file is the model's; an optimizer's variables are not read."""
 
-_NUMBERS = re.compile(r"[<>|][biufc]\d+")
+_NUMBERS = re.compile(r"[<>|][biuf]\d+")
 
 
 def index(found: Description) -> str:

@@ -13,7 +13,7 @@ from surgery.model.scan.rule import shown
 from surgery.model.scan.verdict import Finding, Status
 
 OUTCOMES = {
-    "scan-timeout": "Reading the file took longer than 15 seconds. HDF5 files can be made so that reading them never ends.",
+    "scan-timeout": "Reading the file took longer than 15 seconds (a large config adds to them). HDF5 can be made never to end.",
     "scan-memory": "Reading the file took more memory than any genuine model needs.",
     "scan-crashed": "The process that read the file died, as libhdf5 does on some damaged files.",
     "scan-failed": "The scan itself failed on this file. It counts as a refusal; please report it with the file.",
@@ -41,7 +41,7 @@ class Asked:
         """What the reader says of it, or how it failed to."""
         if self.answer is None:
             return _outcome("scan-failed", "the reading process could not be started")
-        found = self.answer.wait(self.seconds, limits.ANSWER_BYTES)
+        found = self.answer.wait(self.seconds, limits.MORE_SECONDS, limits.ANSWER_BYTES)
         if found is None:
             return _outcome("scan-timeout", f"the file was not read within {self.seconds:g} seconds")
         return _understood(*found)
@@ -67,7 +67,8 @@ def _understood(answer: bytes, status: int) -> Answered:
     if status:
         return _outcome(*_death(status))
     try:
-        data: Any = json.loads(answer) if len(answer) <= limits.ANSWER_BYTES else None
+        # What stands before the document is the byte that says how many seconds more it takes.
+        data: Any = json.loads(answer[answer.find(b"{") :]) if len(answer) <= limits.ANSWER_BYTES else None
         findings = tuple(Finding.from_json(entry) for entry in data["findings"])
         return Answered(shown(data["kind"]), findings, data.get("index"))
     except (ValueError, TypeError, KeyError, RecursionError):
