@@ -396,13 +396,13 @@ class RunFailed(SurgeryError):
 
 
 class Interrupted(RunFailed):
-    """Ctrl-C (SIGINT). The run finished its step and kept its last good weights; a second one leaves at once."""
+    """Ctrl-C (SIGINT). The run finished its step and kept how far it was, for `--resume`; a second one leaves at once."""
 
     exit_status = 130
 
 
 class Terminated(RunFailed):
-    """SIGTERM. The run finished its step and kept its last good weights; a second one leaves at once."""
+    """SIGTERM. The run finished its step and kept how far it was, for `--resume`; a second one leaves at once."""
 
     exit_status = 143
 

@@ -141,7 +141,8 @@ class Cache(Part):
     """Up to this size they lie in memory, larger ones are read from disk. Default 1 GB, for each set of samples."""
 
     disk: ByteSize = "10 GB"
-    """What all of them may take on disk, where the next run finds them; the oldest go. Default 10 GB, 0 GB keeps none."""
+    """What all of them may take on disk, where the next run finds them, and as much again for stages that are done; the oldest
+    go. Default 10 GB, 0 GB keeps none."""
 
 
 class Training(Part):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tests.crash.test_kills import finished, started
-from tests.networks import network
 from tests.recipes_text import write_recipe
+from tests.training import small
 
 KILLS = 30
 RECIPE = """\
@@ -45,13 +45,6 @@ evaluation:
   - {name: validation, data: validation, metrics: [accuracy]}
 outputs: {model: out.keras}
 """
-NETWORK = network(
-    {"Dense": {"units": 32, "activation": "relu", "name": "hidden"}},
-    {"BatchNormalization": {"name": "norm"}},
-    {"Dropout": {"rate": 0.5, "name": "drop"}},
-    {"Dense": {"units": 3, "activation": "softmax", "name": "head"}},
-    shape=(16,),
-)
 
 
 @pytest.mark.crash
@@ -63,7 +56,8 @@ def test_kills_of_a_run_that_is_resumed(tmp_path: Path) -> None:
     x = numbers.normal(size=(2000, 16))
     x[np.arange(2000), y] += 1
     np.savez(tmp_path / "data.npz", x=x, y=y)
-    recipe = write_recipe(tmp_path, RECIPE, NETWORK)
+    small.model(features=16).save(tmp_path / "model.keras")
+    recipe = write_recipe(tmp_path, RECIPE)
     output = tmp_path / "out.keras"
     finished(tmp_path, "run", recipe.name)
     whole = output.read_bytes()

@@ -1,0 +1,112 @@
+"""Trains a net with nothing frozen, once with plain `model.fit` and once as a stage that keeps checkpoints: what that costs.
+
+`python benchmarks/whole_model.py [--examples 512] [--epochs 8] [--rounds 5]`. Both train on the same batches in the same order, in
+turns, in one process; a round is long enough for checkpoints to be due. The first round of each is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import keras
+import numpy as np
+
+from surgery.recipe.training import Stage
+from surgery.training.checkpoint import Checkpoint
+from surgery.training.examples import ArrayExamples
+from surgery.training.keeping import Keeping
+from surgery.training.order import Batches, permutation
+from surgery.training.recorder import EpochOrder
+from surgery.training.setting import Setting, StageWork
+from surgery.training.stages import train
+from surgery.training.state import TrainingState
+
+BATCH, CLASSES, SIDE = 32, 10, 48
+STAGE = {"name": "all", "optimizer": {"Adam": {"learning_rate": 0.001}}, "loss": "sparse_categorical_crossentropy"}
+
+
+class Counted(Checkpoint):
+    """Knows how often it was written, and how long that took."""
+
+    count = 0
+    seconds = 0.0
+
+    def write(self, state: TrainingState, where: str, untaken: tuple[str, ...] = ()) -> None:
+        began = time.perf_counter()
+        super().write(state, where, untaken)
+        self.count += 1
+        self.seconds += time.perf_counter() - began
+
+
+def net() -> keras.Model:
+    """A convolution net that trains as a whole; a wide layer makes its checkpoints 30 MB."""
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((SIDE, SIDE, 3)),
+        *(
+            keras.layers.Conv2D(32, 3, strides=1 + number % 2, activation="relu", name=f"conv{number}")
+            for number in range(4)
+        ),
+        keras.layers.Flatten(),
+        keras.layers.Dense(1024, activation="relu", name="wide"),
+        keras.layers.Dropout(0.5),
+        keras.layers.Dense(CLASSES, activation="softmax", name="head"),
+    ]
+    return keras.Sequential(layers)
+
+
+def by_keras(model: keras.Model, data: ArrayExamples, epochs: int) -> float:
+    began = time.perf_counter()
+    batches = Batches(data, BATCH, lambda epoch: permutation(0, "all", epoch, len(data)))
+    model.compile(keras.optimizers.Adam(0.001), STAGE["loss"])
+    model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[EpochOrder(batches)])
+    return time.perf_counter() - began
+
+
+def by_stage(model: keras.Model, data: ArrayExamples, epochs: int, folder: Path) -> tuple[float, Counted]:
+    began = time.perf_counter()
+    stage = Stage.model_validate(STAGE | {"epochs": epochs})
+    checkpoint = Counted(folder / "checkpoint", {})
+    work = StageWork(stage, {layer.name: True for layer in model.layers})
+    outcome = train(model, [work], Setting(data, None, BATCH, True, 0, "cpu", folder), keeping=Keeping(checkpoint))
+    if outcome.failure is not None:
+        raise outcome.failure
+    return time.perf_counter() - began, checkpoint
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--examples", type=int, default=512)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(arguments.examples, SIDE, SIDE, 3)).astype("float32")
+    data = ArrayExamples((x,), (generator.integers(0, CLASSES, arguments.examples),), ("x",))
+    plain, kept = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(arguments.rounds + 1):
+            plain.append(by_keras(net(), data, arguments.epochs))
+            ours, checkpoint = by_stage(net(), data, arguments.epochs, Path(folder))
+            kept.append(ours)
+            size = checkpoint.path.stat().st_size
+            share = checkpoint.seconds / ours
+            print(
+                f"  model.fit {plain[-1]:.2f} s, a stage {ours:.2f} s, of it {checkpoint.count} checkpoints {share:.1%}"
+            )
+    ratio = min(kept[1:]) / min(plain[1:])
+    middle = statistics.median(ours / keras_time for ours, keras_time in zip(kept[1:], plain[1:], strict=True))
+    print(f"{arguments.examples} images of {SIDE} px, {arguments.epochs} epochs, checkpoints of {size / 1e6:.0f} MB")
+    print(f"  a stage takes {ratio:.3f} times as long as model.fit (best of each), {middle:.3f} (median of the pairs)")
+
+
+if __name__ == "__main__":
+    main()
