@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from surgery.cli.main import run
+from surgery import cli
+from surgery.cli.main import PARTS, READ_MODELS, application, run
 from tests.networks import classifier, write_network
 from tests.recipes_text import write_recipe
 
@@ -146,3 +149,14 @@ def test_version_names_what_matters(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert text.startswith("python ")
     assert "keras " in text
+
+
+def test_a_command_is_found_without_importing_the_others() -> None:
+    commands = Path(cli.__file__).parent.glob("*.py")
+    names = {file.stem for file in commands} - PARTS - {"__init__"}
+    assert set(application().commands) == names
+    assert names >= READ_MODELS
+    program = "import sys; from surgery.cli.main import application; print(*application(sys.argv[1]).commands)"
+    for name, found in (("diff", {"diff"}), ("git", {"git"}), ("nothing", names)):
+        said = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, check=True)
+        assert set(said.stdout.split()) == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import time
@@ -83,3 +84,21 @@ def test_hanging_file_ends_in_time(tmp_path: Path) -> None:
     verdict = scan(path, seconds=2)
     assert [finding.code for finding in verdict.findings] == ["scan-timeout"]
     assert time.monotonic() - start < limits.WALL_SECONDS
+
+
+def test_a_config_may_be_as_large_as_the_file_really_is(tmp_path: Path) -> None:
+    from surgery.model.scan import scan
+    from tests.hostile.model import write_zip
+
+    config = functional()
+    chance = random.Random(0)
+    config["config"]["values"] = [[chance.randrange(10)] for _ in range(400_000)]
+    stored = write_zip(tmp_path / "stored.keras", members(config))
+    assert scan(stored).is_accepted
+    packed = write_zip(tmp_path / "packed.keras", members(config), zipfile.ZIP_DEFLATED)
+    assert [finding.code for finding in scan(packed).findings] == ["json-too-large"]
+
+
+@pytest.mark.parametrize(("size", "seconds", "data"), [(0, 0, 0), (10 << 20, 40, 320 << 20), (1 << 40, 60, 480 << 20)])
+def test_what_a_large_config_adds_has_bounds(size: int, seconds: int, data: int) -> None:
+    assert (limits.more_seconds(size), limits.more_data(size)) == (seconds, data)
