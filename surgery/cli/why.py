@@ -31,7 +31,7 @@ def why(
     from surgery.reporting.select_text import why_text
 
     chosen, spec = parse_selector(selector), model_of(model, set, trust)
-    document = why_document(layer, explain(spec, layer, chosen))
+    document = why_document(layer, explain(spec, layer, chosen, source=str(model)))
     if json:
         print_json(document)
     else:

@@ -22,7 +22,7 @@ from surgery.planning.gradual import Field, Part, parts
 from surgery.planning.guards import GuardPlan, guard_plans
 from surgery.planning.ledger import ledger
 from surgery.planning.normalization import adapted, as_asked
-from surgery.planning.optimizer_state import optimizer_plan
+from surgery.planning.optimizer_state import Before, optimizer_plan
 from surgery.planning.plan import Plan, Source, StagePlan
 from surgery.planning.prefix import WHOLE, frozen_prefix
 from surgery.planning.rates import Rate, rates
@@ -58,12 +58,14 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
     Raises:
         SurgeryError: one for each thing that cannot be, with its place in the recipe.
     """
-    ask = without_code(keras.ask if keras else None, trust)
+    ask: Ask | None = keras.ask if keras else None
     try:
         source = open_source(recipe, keras.materialize if keras else None, ask, trust)
     except SurgeryError as error:
         error.at(recipe.location("model"))
         raise
+    if source.holds_code:
+        ask = without_code(ask, trust)
     options = {"is_made": source.is_made, "holds_code": source.holds_code}
     with Library(source.path, recipe.resolve, ask, trust=trust, **options) as library:
         made = _planned(recipe, source, library, ask)
@@ -81,21 +83,8 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
     fields = [("operations", number) for number in range(len(operations))]
     main = _simulated(recipe, source.spec, operations, fields, ask)
     errors += main.errors
-    stages: list[StagePlan] = []
-    model = main.model
-    stored, before = _optimizer(source), None
-    for part in parts(recipe):
-        errors += _not_for_stages(recipe, part.operations, part.fields)
-        run = _simulated(recipe, model, part.operations, part.fields, ask)
-        errors += run.errors
-        model = run.model
-        stage = _stage(recipe, part, run, errors)
-        try:
-            optimizer, before = optimizer_plan(part.stage, stage.spec, stage.adapted, before, source.spec, stored)
-            stage = replace(stage, optimizer=optimizer)
-        except SurgeryError as error:
-            errors.append(error.at(recipe.location("training", "stages", part.number, *error.field)))
-        stages.append(stage)
+    stored = _optimizer(source)
+    stages = list(_stages(recipe, source, main.model, ask, stored, errors))
     guards: tuple[GuardPlan, ...] = ()
     if not errors:  # they look at the model that the operations make
         guards, errors = guard_plans(recipe, source.spec, main.model, stages)
@@ -111,6 +100,30 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
         notes=(*_losses(source, stored, stages), *resuming_notes(recipe, [planned.stage for planned in stages])),
         files=library.names,
     )
+
+
+def _stages(
+    recipe: Recipe,
+    source: Source,
+    model: ModelSpec,
+    ask: Ask | None,
+    stored: StoredOptimizer | None,
+    errors: list[SurgeryError],
+) -> Iterator[StagePlan]:
+    """The stages one after the other, each with the flags that the one before left; what cannot be goes to `errors`."""
+    before: Before | None = None
+    for part in parts(recipe):
+        errors += _not_for_stages(recipe, part.operations, part.fields)
+        run = _simulated(recipe, model, part.operations, part.fields, ask)
+        errors += run.errors
+        model = run.model
+        stage = _stage(recipe, part, run, errors)
+        try:
+            optimizer, before = optimizer_plan(part.stage, stage.spec, stage.adapted, before, source.spec, stored)
+            stage = replace(stage, optimizer=optimizer)
+        except SurgeryError as error:
+            errors.append(error.at(recipe.location("training", "stages", part.number, *error.field)))
+        yield stage
 
 
 def _stage(recipe: Recipe, part: Part, run: Simulation, errors: list[SurgeryError]) -> StagePlan:

@@ -11,6 +11,7 @@ from surgery.model.prove import Ask
 from surgery.model.proved import read_proved
 from surgery.model.scan import require_safe
 from surgery.model.spec import ModelSpec
+from surgery.planning.code import without_code
 from surgery.planning.facts import path_digest
 from surgery.planning.plan import Source
 from surgery.recipe import Recipe
@@ -50,7 +51,7 @@ def open_source(
         return Source(file, described, _with_origins(read_proved(file, ask, trust=None)), is_made=True)
     holds_code = not require_safe(file, trust, only_read=True).is_accepted
     try:
-        spec = read_proved(file, ask, trust=trust, only_read=True)
+        spec = read_proved(file, without_code(ask, trust) if holds_code else ask, trust=trust, only_read=True)
     except SurgeryError:
         require_safe(file, trust)  # that it carries code is the first thing to say of a file that is damaged, too
         raise

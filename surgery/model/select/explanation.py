@@ -46,15 +46,18 @@ class Part:
     """A clause about the layer: `its class is Dense`."""
 
 
-def explain(model: ModelSpec, path: str, selector: Node) -> tuple[Part, ...]:
+def explain(model: ModelSpec, path: str, selector: Node, *, source: str | None = None) -> tuple[Part, ...]:
     """Why the layer at `path` is matched or not: the whole selector first, then its parts, outer before inner.
+
+    Args:
+        source: The file of the model, for the words of an error.
 
     Raises:
         UnknownLayer: When the model has no layer at that path.
     """
     matcher = Matcher(model, allow_empty=True)
     if path not in matcher.levels.layers:
-        raise unknown_layer(matcher.levels, Pattern(path), (), None)
+        raise unknown_layer(matcher.levels, Pattern(path), (), source)
     return tuple(Explanation(matcher, path).parts(selector, ()))
 
 
