@@ -9,7 +9,7 @@ from surgery.reporting.evidence_text import evidence_lines
 from surgery.reporting.forgetting import forgetting_table, guard_table
 from surgery.reporting.markdown import code, escape, folded, markdown_table
 from surgery.reporting.run_curves import curves_of, sparkline
-from surgery.reporting.run_words import epochs, metric, seconds, status_sentence
+from surgery.reporting.run_words import computed_once, epochs, metric, seconds, status_sentence
 from surgery.reporting.table import change, count
 
 Document = Mapping[str, Any]
@@ -119,7 +119,7 @@ def _stages(document: Document) -> Iterator[str]:
         if stage.get("reused"):
             yield f"{escape(stage['name'])}: an earlier run has done it."
         elif stage.get("frozen_prefix"):
-            yield f"{escape(stage['name'])}: {escape(stage['frozen_prefix'])}."
+            yield f"{escape(stage['name'])}: {escape(computed_once(stage))}."
         if stage["name"] in states:
             yield f"{escape(stage['name'])}: {escape(states[stage['name']])}."
         yield folded(summary, markdown_table(("epoch", *map(escape, names), "time"), rows))

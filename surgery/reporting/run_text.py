@@ -7,7 +7,7 @@ from typing import Any
 
 from surgery.errors import printable
 from surgery.reporting.forgetting import forgetting_table
-from surgery.reporting.run_words import epochs, seconds
+from surgery.reporting.run_words import computed_once, epochs, seconds
 from surgery.reporting.table import count, table
 
 Document = Mapping[str, Any]
@@ -30,7 +30,7 @@ def _stages(document: Document) -> list[str]:
             epochs(len(stage["epochs"])),
             f"{count(stage['trainable_parameters'])} trainable parameters",
             seconds(stage["seconds"]),
-            "done before" if stage.get("reused") else stage.get("frozen_prefix") or "",
+            "done before" if stage.get("reused") else computed_once(stage),
         )
         for stage in document["stages"]
     ]

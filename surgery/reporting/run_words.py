@@ -35,6 +35,14 @@ def epochs(number: int) -> str:
     return "1 epoch" if number == 1 else f"{number} epochs"
 
 
+def computed_once(stage: Mapping[str, Any]) -> str:
+    """What the frozen layers of a stage cost, and how often they would have; empty where it has none."""
+    number = len(stage["epochs"])
+    if not stage.get("frozen_prefix"):
+        return ""
+    return f"{stage['frozen_prefix']}{f', instead of in each of {number} epochs' if number > 1 else ''}"
+
+
 def status_sentence(document: Mapping[str, Any], escape: Callable[[str], str]) -> str:
     """How the run ended, in one sentence."""
     match document["status"]:

@@ -35,3 +35,13 @@ def test_the_end_of_a_run_for_a_terminal(snapshot: SnapshotAssertion) -> None:
 
 def test_a_run_without_training_says_what_was_written() -> None:
     assert run_text(document(stages=[], evaluation=[])).startswith("Written\n  model ")
+
+
+def test_what_was_computed_once_is_said_with_what_it_saved() -> None:
+    told = document(spared=["old: 3 frozen layers for 70 examples computed once in 0.1 s, read 3 times from the cache"])
+    told["stages"][0]["frozen_prefix"] = "6 frozen layers computed once for 90 examples: 1.8 MB in 0.4 s"
+    number = len(told["stages"][0]["epochs"])
+    for text in (run_report(told, None), run_text(told)):
+        plain = text.replace("\\", "")
+        assert f"1.8 MB in 0.4 s, instead of in each of {number} epochs" in plain
+        assert "old: 3 frozen layers for 70 examples computed once in 0.1 s, read 3 times from the cache" in plain
