@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from surgery.planning import Plan, Step
 from surgery.reporting.markdown import code, escape, folded, markdown_table
@@ -37,37 +37,43 @@ def plan_markdown(plan: Plan) -> str:
         parts.append(folded(f"{len(others)} variables", markdown_table(("layer", "variable", "shape", "source"), rows)))
     if plan.recipe.training and plan.recipe.training.backend:
         parts.append(f"Trains on {code(plan.recipe.training.backend)}.")
-    if plan.stages:
-        stages = [
-            (escape(s.name), _names(s.steps), count(s.trainable_parameters), escape(s.normalization or "-"))
-            for s in plan.stages
-        ]
-        parts.append(markdown_table(("stage", "begins with", "trains parameters", "batch normalization"), stages))
-        parts += [f"- {escape(s.name)}: {escape(s.prefix.described)}" for s in plan.stages]
-        parts += [f"- {escape(s.name)}: {escape(s.saving.described)}" for s in plan.stages if s.saving]
-        parts += [
-            f"- {escape(s.name)}: {escape(s.optimizer.described)}" for s in plan.stages if not s.optimizer.is_plain
-        ]
-        states = [
-            (escape(s.name), code(line.path), escape(variable_text(line)), escape(line.source))
-            for s in plan.stages
-            for line in told_state(s)
-        ]
-        if states:
-            parts.append(folded("Optimizer state", markdown_table(("stage", "layer", "variable", "source"), states)))
+    parts += [*_stages(plan), *_guards(plan)]
+    parts += [f"> {escape(note)}" for note in plan.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def _stages(plan: Plan) -> Iterator[str]:
+    if not plan.stages:
+        return
+    stages = [
+        (escape(s.name), _names(s.steps), count(s.trainable_parameters), escape(s.normalization or "-"))
+        for s in plan.stages
+    ]
+    yield markdown_table(("stage", "begins with", "trains parameters", "batch normalization"), stages)
+    yield from (f"- {escape(s.name)}: {escape(s.prefix.described)}" for s in plan.stages)
+    yield from (f"- {escape(s.name)}: {escape(s.saving.described)}" for s in plan.stages if s.saving)
+    yield from (f"- {escape(s.name)}: {escape(s.optimizer.described)}" for s in plan.stages if not s.optimizer.is_plain)
+    states = [
+        (escape(s.name), code(line.path), escape(variable_text(line)), escape(line.source))
+        for s in plan.stages
+        for line in told_state(s)
+    ]
+    if states:
+        yield folded("Optimizer state", markdown_table(("stage", "layer", "variable", "source"), states))
     paces = [
         (escape(s.name), rate_text(r), escape(", ".join(p))) for s in plan.stages for r, p in rate_groups(s).items()
     ]
     if paces:
-        parts.append(folded("Rates of their own", markdown_table(("stage", "rate", "layers"), paces)))
+        yield folded("Rates of their own", markdown_table(("stage", "rate", "layers"), paces))
+
+
+def _guards(plan: Plan) -> Iterator[str]:
     if plan.guards:
-        guards = [
+        rows = [
             (escape(f"{g.kind} (line {g.line})"), escape(g.setting), escape("; ".join(g.described)))
             for g in plan.guards
         ]
-        parts.append(markdown_table(("guard against forgetting", "setting", "what it does"), guards))
-    parts += [f"> {escape(note)}" for note in plan.notes]
-    return "\n\n".join(parts) + "\n"
+        yield markdown_table(("guard against forgetting", "setting", "what it does"), rows)
 
 
 def _step(step: Step) -> str:
