@@ -72,13 +72,11 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         optimizer = self.model.optimizer
-        if not optimizer.built:
+        if not optimizer.built and (self._begun is not None or self._fitting.steps is None):
             optimizer.build(self.model.trainable_variables)
         if self._begun is not None:
             _give_all(optimizer.variables, self._begun.optimizer)
             self._fitting.callbacks.restore(self._begun.callbacks)
-        variables = [*self._course.variables.changing(), *optimizer.variables]
-        self._size = sum(4 * math.prod(variable.shape) for variable in variables)
         if self._fitting.steps is None:
             self._last_end = self._taken(self._epoch)
 
@@ -92,7 +90,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         step, steps = batch + 1, self._fitting.steps
         if step == steps and self._fitting.has_validation:
             self._before_validation = self._steps()
-        if is_asked() or self._checkpoint.is_due(self._size):
+        if is_asked() or self._is_due():
             logs = self._results() if step == steps else None
             self._write(self._last_end if steps is None else self._taken(self._epoch, step, self._steps(), logs))
 
@@ -103,6 +101,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         if before is None or steps is None:
             self._write(self._last_end)
             return
+        self._sync()
         _give_all(self.model.metrics_variables, before.metrics)
         self._write(self._taken(self._epoch, steps, before, self._results()))
 
@@ -110,8 +109,14 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         done = self._fitting.epochs if self.model.stop_training else epoch + 1
         if self._fitting.steps is None:
             self._last_end = self._taken(done)
-        if is_asked() or self._checkpoint.is_due(self._size):
+        if is_asked() or self._is_due():
             self._write(self._last_end or self._taken(done))
+
+    def _is_due(self) -> bool:
+        if not self._size:
+            kept = [*self._course.variables.changing(), *self.model.optimizer.variables]
+            self._size = sum(4 * math.prod(variable.shape) for variable in kept)
+        return self._checkpoint.is_due(self._size)
 
     def _results(self) -> dict[str, Array]:
         """What the metrics have come to."""

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +170,7 @@ def test_another_source_is_named(folder: Path) -> None:
     other = keras.models.load_model(folder / "base.keras")
     other.get_layer("head").kernel.assign(other.get_layer("head").kernel + 1)
     other.save(folder / "base.keras")
-    with pytest.raises(CheckpointStale, match="model variable head kernel") as caught:
+    with pytest.raises(CheckpointStale, match="model variable head vars/0 kernel") as caught:
         carried_out(folder, resume=True)
     assert "put the model back as it was" in str(caught.value.fix)
 
@@ -229,3 +231,27 @@ def test_a_full_disk_ends_the_run_with_one_message(folder: Path, monkeypatch: py
     record = json.loads((folder / "build/runs/small/0001/run.json").read_text())
     assert record["status"] == "failed"
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_another_process_goes_on_with_one_that_was_killed(folder: Path) -> None:
+    (folder / "recipe.yaml").write_text(RECIPE.replace("epochs: 2", "epochs: 12", 1))
+    command = [sys.executable, "-m", "surgery", "run", "recipe.yaml", "--no-cache"]
+    environment = os.environ | {"PYTHONPATH": str(Path(surgery.__file__).parent.parent)}
+    place = folder / "build/runs/small/0001"
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if (place / NAME).exists())
+        process.kill()
+        process.communicate()
+    assert not (place / "run.json").exists()
+    resumed = subprocess.run(
+        [*command, "--resume"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resumed in build/runs/small/0001 at stage '" in resumed.stderr
+    assert (place / "run.json").exists()
+    assert not (place / NAME).exists()
+    resumed_model = (folder / "build/small.keras").read_bytes()
+    assert carried_out(folder, cache=False).model.read_bytes() == resumed_model
