@@ -12,6 +12,7 @@ from functools import partial
 
 from surgery.model.scan import classes, folder, graph, hdf5, json, limits, shapes, values
 from surgery.model.scan import zip as archives
+from surgery.model.scan.archive import CONFIG, METADATA, WEIGHTS, Archive, View
 from surgery.model.scan.classes import Config
 from surgery.model.scan.folder import Folder, list_folder
 from surgery.model.scan.hdf5_walk import SIGNATURE, Description, describe
@@ -19,7 +20,6 @@ from surgery.model.scan.json import JsonText
 from surgery.model.scan.rule import judge
 from surgery.model.scan.shapes import Model
 from surgery.model.scan.verdict import Finding, Status
-from surgery.model.scan.zip import CONFIG, METADATA, WEIGHTS, Archive, View
 
 NO_MODEL = "file-not-a-model"
 

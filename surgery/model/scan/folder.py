@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from surgery.model.scan import limits
+from surgery.model.scan.archive import CONFIG, KNOWN_MEMBERS, METADATA, WEIGHTS
 from surgery.model.scan.rule import Found, rule
 from surgery.model.scan.verdict import Identity
-from surgery.model.scan.zip import CONFIG, KNOWN_MEMBERS, METADATA, WEIGHTS
 
 FAMILY = "folder"
 

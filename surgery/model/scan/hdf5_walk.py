@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from surgery.model.scan import limits
-from surgery.model.scan.zip import View
+from surgery.model.scan.archive import View
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 READ_BYTES = 8192
