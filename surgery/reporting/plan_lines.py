@@ -127,6 +127,8 @@ def _value(value: Any) -> str:
             return "null"
         case list():
             return f"({', '.join(_value(item) for item in value)})"
+        case {"class_name": "DTypePolicy", "config": {"name": name}}:
+            return str(name)
         case Mapping():
             return str(value.get("class_name", "{...}"))
         case _:
