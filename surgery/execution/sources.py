@@ -9,6 +9,7 @@ from typing import Any
 from surgery.errors import ExtraMissing, InvalidValue, ModelUnsupported, RunFailed
 from surgery.execution.custom import load
 from surgery.model.scan import checked
+from surgery.model.scan.preset import require_safe_preset
 from surgery.recipe import Recipe
 from surgery.recipe.source import ApplicationModel, FactoryModel, PresetModel
 
@@ -27,7 +28,7 @@ def build_source(recipe: Recipe, trust: Sequence[str]) -> tuple[Any, str]:
         case ApplicationModel():
             model, note = _application(recipe, recipe.model)
         case PresetModel(preset=preset, arguments=arguments):
-            model, note = _preset(preset, arguments), f"Keras loaded the preset '{preset}'."
+            model, note = _preset(recipe, preset, arguments, trust), f"Keras loaded the preset '{preset}'."
         case FactoryModel(factory=factory, arguments=arguments):
             module, _, function = factory.partition(":")
             model, note = load(module, function, trust)(**arguments), f"{factory} made the source model."
@@ -68,7 +69,10 @@ def _application(recipe: Recipe, source: ApplicationModel) -> tuple[Any, str]:
     return model, f"Keras built keras.applications.{name} with {described}."
 
 
-def _preset(preset: str, arguments: dict[str, Any]) -> Any:
+def _preset(recipe: Recipe, preset: str, arguments: dict[str, Any], trust: Sequence[str]) -> Any:
+    folder = recipe.resolve(preset)
+    if folder.is_dir():
+        require_safe_preset(folder, tuple(trust))
     try:
         import keras_hub
     except ImportError as error:
@@ -77,4 +81,5 @@ def _preset(preset: str, arguments: dict[str, Any]) -> Any:
             expected="the package keras-hub",
             fix="pip install keras-hub",
         ) from error
-    return keras_hub.models.Backbone.from_preset(preset, **arguments)
+    source = str(folder) if folder.is_dir() else preset
+    return keras_hub.models.Backbone.from_preset(source, **arguments)

@@ -14,6 +14,7 @@ from keras.src.utils import file_utils
 
 from surgery import api
 from surgery.errors import ExtraMissing, InvalidValue, ModelUnsafe, RunFailed, UndeclaredImport, UntrustedImport
+from surgery.model.scan.preset import require_safe_preset
 from surgery.recipe import load_recipe
 
 pytestmark = pytest.mark.keras
@@ -67,6 +68,25 @@ def test_arguments_that_an_application_does_not_take(tmp_path: Path) -> None:
 def test_a_preset_without_keras_hub(tmp_path: Path) -> None:
     with pytest.raises(ExtraMissing, match="keras-hub"):
         planned(tmp_path, "preset: resnet_18_imagenet")
+
+
+def test_a_folder_is_scanned_before_keras_hub_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/config.json").write_text('{"module": "keras.layers", "class_name": "Lambda", "config": {}}')
+    with pytest.raises(ModelUnsafe, match="class-lambda"):
+        planned(tmp_path, "preset: mine")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("keras_hub") is None, reason="KerasHub is not installed")
+def test_a_preset_of_keras_hub_in_a_folder(tmp_path: Path) -> None:
+    import keras_hub
+
+    made = keras_hub.models.BertBackbone(
+        vocabulary_size=20, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8, max_sequence_length=8
+    )
+    made.save_to_preset(str(tmp_path / "mine"))
+    require_safe_preset(tmp_path / "mine")
+    assert made.count_params() > 0
 
 
 def test_a_factory_needs_both_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

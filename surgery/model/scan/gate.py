@@ -177,7 +177,7 @@ def refusal(verdict: Verdict) -> SurgeryError:
         return other_folder(Path(verdict.path))
     first = verdict.findings[0]
     more = f", and {len(verdict.findings) - 1} more" if len(verdict.findings) > 1 else ""
-    word = "refused" if verdict.status is Status.REFUSED else "could not be checked"
+    word = "was refused" if verdict.status is Status.REFUSED else "could not be checked"
     custom = any(finding.code in ("class-custom", "class-function") for finding in verdict.findings)
     way = ""
     if any(finding.place == "$.class_name" for finding in verdict.findings):
@@ -187,7 +187,7 @@ def refusal(verdict: Verdict) -> SurgeryError:
     elif verdict.is_readable:
         way = "; put a layer in its place in a recipe: {op: replace, layers: NAME, with: [{Rescaling: {scale: 2}}]}"
     return ModelUnsafe(
-        f"{verdict.path} was {word}: {first}{more}",
+        f"{verdict.path} {word}: {first}{more}",
         expected="a model that runs no code and reads no other file when it is loaded",
         fix=f"see every finding: surgery scan {verdict.path}{way}",
     )
