@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-PACKAGES = ("keras-surgery", "keras", "tensorflow", "jax", "h5py", "numpy", "pydantic", "ruamel.yaml")
+PACKAGES = ("keras-surgery", "keras", "tensorflow", "jax", "torch", "h5py", "numpy", "pydantic", "ruamel.yaml")
 
 
 def print_json(document: Any) -> None:

@@ -49,10 +49,12 @@ def load_keras() -> None:
 
 
 def _missing(what: str) -> ExtraMissing:
+    installed = next((backend for backend in BACKENDS if find_spec(backend)), None)
+    is_other = what in BACKENDS and installed is not None
     return ExtraMissing(
         f"{what} is needed for this and is not installed",
         expected="one of the extras tensorflow, cuda, jax, torch",
-        fix="pip install 'keras-surgery[tensorflow]'",
+        fix=f"export KERAS_BACKEND={installed}" if is_other else "pip install 'keras-surgery[tensorflow]'",
     )
 
 
