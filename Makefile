@@ -19,7 +19,7 @@ help:
 	@echo "make golden      write the generated files and the golden files of the tests anew"
 	@echo "make docs        write the reference pages and build docs/_build"
 	@echo "make bench       time plan, inspect and diff on 550 MB models"
-	@echo "make fuzz        300,000 mutated recipes and 20,000 mutated models"
+	@echo "make fuzz        300,000 mutated recipes, 20,000 mutated models, 20,000 plans"
 	@echo "make language-server  fetch yaml-language-server from npm, for the tests of the schema in an editor"
 	@echo "make crash-test  kill processes at random, and let each operation of a commit fail"
 	@echo "make applications  surgery on every model of keras.applications: long"
