@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from surgery.execution.stopping import Stopped
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
-PARTS = {"app", "bug", "main", "opened", "options", "output", "project", "pull_request", "reported", "__main__"}
+PARTS = {"app", "bug", "main", "opened", "options", "output", "plain", "project", "pull_request", "reported"} | {
+    "__main__"
+}
 """Modules of this folder that are no commands; every other one is named like its command."""
 READ_MODELS = {"apply", "diff", "init", "inspect", "lock", "plan", "review", "run", "scan", "select", "verify", "why"}
 
@@ -118,8 +120,10 @@ def application(command: str = "") -> TyperGroup:
     from typer.core import TyperGroup
 
     from surgery.cli.app import app
+    from surgery.cli.plain import take_plainly
     from surgery.cli.reported import add_option
 
+    take_plainly()
     register(command)
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from typing import Any, NotRequired
 
-from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
+from surgery.model.documented import documented
 from surgery.model.spec import LayerSpec, ModelSpec, leaves
-
-DOCUMENT = ConfigDict(use_attribute_docstrings=True)
 
 Shape = list[int | None]
 
 
-@with_config(DOCUMENT)
+@documented
 class LayerRow(TypedDict):
     """One layer of `model.layers`."""
 
@@ -41,7 +39,7 @@ class LayerRow(TypedDict):
     """The layers of a nested model."""
 
 
-@with_config(DOCUMENT)
+@documented
 class TensorRow(TypedDict):
     """An input or output of the model."""
 
@@ -53,7 +51,7 @@ class TensorRow(TypedDict):
     """Its dtype; null where only Keras knows."""
 
 
-@with_config(DOCUMENT)
+@documented
 class Listing(TypedDict):
     """What `surgery inspect --json` prints."""
 

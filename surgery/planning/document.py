@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import with_config
 from typing_extensions import TypedDict
 
+from surgery.model.documented import documented
 from surgery.model.edits import to_json
 from surgery.model.fingerprint import file_digest
-from surgery.model.listing import DOCUMENT, LayerRow, rows
+from surgery.model.listing import LayerRow, rows
 from surgery.planning.plan import LedgerLine, Plan, StagePlan, Step
 
 FORMAT = 1
 
 
-@with_config(DOCUMENT)
+@documented
 class StepDocument(TypedDict):
     """One operation of the recipe."""
 
@@ -31,7 +31,7 @@ class StepDocument(TypedDict):
     """What a reviewer should know: that a later operation refines it."""
 
 
-@with_config(DOCUMENT)
+@documented
 class LedgerDocument(TypedDict):
     """Where the values of one variable come from."""
 
@@ -47,7 +47,7 @@ class LedgerDocument(TypedDict):
     """Begins with kept, moved, sliced, overlap, fresh, transplanted or dropped."""
 
 
-@with_config(DOCUMENT)
+@documented
 class Change(TypedDict):
     """A number before and after."""
 
@@ -57,7 +57,7 @@ class Change(TypedDict):
     """In the result."""
 
 
-@with_config(DOCUMENT)
+@documented
 class RateDocument(TypedDict):
     """A layer that does not simply learn as the optimizer says."""
 
@@ -69,7 +69,7 @@ class RateDocument(TypedDict):
     """Instead of the optimizer's weight decay; null leaves that."""
 
 
-@with_config(DOCUMENT)
+@documented
 class SavingDocument(TypedDict):
     """What each further epoch of a stage does not compute, for every example."""
 
@@ -87,7 +87,7 @@ class SavingDocument(TypedDict):
     """Layers of which nobody can say how often; they are in neither number."""
 
 
-@with_config(DOCUMENT)
+@documented
 class StageDocument(TypedDict):
     """One training stage."""
 
@@ -112,7 +112,7 @@ class StageDocument(TypedDict):
     does not train any more."""
 
 
-@with_config(DOCUMENT)
+@documented
 class GuardDocument(TypedDict):
     """A guard against forgetting."""
 
@@ -132,7 +132,7 @@ class GuardDocument(TypedDict):
     """The outputs that the source model teaches."""
 
 
-@with_config(DOCUMENT)
+@documented
 class SourceDocument(TypedDict):
     """The model that the recipe starts from."""
 
@@ -144,7 +144,7 @@ class SourceDocument(TypedDict):
     """How many layers it has."""
 
 
-@with_config(DOCUMENT)
+@documented
 class FileDocument(TypedDict):
     """A further model file that values come from."""
 
@@ -154,7 +154,7 @@ class FileDocument(TypedDict):
     """The digest of the file; of a folder the empty text."""
 
 
-@with_config(DOCUMENT)
+@documented
 class PlanDocument(TypedDict):
     """What `surgery plan --json` prints."""
 

@@ -16,8 +16,8 @@ from typing_extensions import TypedDict
 
 from surgery.errors import ModelInvalid
 from surgery.model.archive import read_member
+from surgery.model.documented import documented
 from surgery.model.fingerprint import config_digest
-from surgery.model.listing import DOCUMENT
 from surgery.planning.document import Change
 from surgery.planning.plan import Plan
 from surgery.planning.stack import versions
@@ -40,7 +40,7 @@ class RecipeTextDocument(TypedDict):
     """The values of its parameters."""
 
 
-@with_config(DOCUMENT)
+@documented
 class PastStepDocument(TypedDict):
     """An operation that was carried out."""
 
@@ -50,7 +50,7 @@ class PastStepDocument(TypedDict):
     """The layers that it worked on."""
 
 
-@with_config(DOCUMENT)
+@documented
 class PastStageDocument(TypedDict):
     """A stage of training."""
 
@@ -58,7 +58,7 @@ class PastStageDocument(TypedDict):
     """The stage."""
 
 
-@with_config(DOCUMENT)
+@documented
 class PastSourceDocument(TypedDict):
     """The model that it started from."""
 
@@ -66,7 +66,7 @@ class PastSourceDocument(TypedDict):
     """As the recipe named it."""
 
 
-@with_config(DOCUMENT)
+@documented
 class PastPlanDocument(TypedDict):
     """A plan as the version of surgery that made it printed it; every version has at least these keys."""
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import with_config
 from typing_extensions import TypedDict
 
 from surgery.errors import SurgeryError, flatten, printable
-from surgery.model.listing import DOCUMENT
+from surgery.model.documented import documented
 
 FORMAT = 1
 
 
-@with_config(DOCUMENT)
+@documented
 class ErrorRow(TypedDict):
     """One error or warning."""
 
@@ -37,7 +36,7 @@ class ErrorRow(TypedDict):
     """How many characters are at fault."""
 
 
-@with_config(DOCUMENT)
+@documented
 class ErrorsDocument(TypedDict):
     """What `--output-format json` prints."""
 

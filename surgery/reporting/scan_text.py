@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, cast
 
-from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from surgery.errors import printable
+from surgery.model.documented import documented
 from surgery.model.scan import Verdict
-
-DOCUMENT = ConfigDict(use_attribute_docstrings=True)
 
 Status = Literal["accepted", "refused", "could not check"]
 
 
-@with_config(DOCUMENT)
+@documented
 class FindingRow(TypedDict):
     """One reason against a file."""
 
@@ -32,7 +30,7 @@ class FindingRow(TypedDict):
     """The position in it: a JSON path, an HDF5 path, the name of a member."""
 
 
-@with_config(DOCUMENT)
+@documented
 class FileRow(TypedDict):
     """The verdict on one file."""
 
@@ -46,7 +44,7 @@ class FileRow(TypedDict):
     """Every reason against it."""
 
 
-@with_config(DOCUMENT)
+@documented
 class ScanDocument(TypedDict):
     """What `surgery scan --json` prints."""
 

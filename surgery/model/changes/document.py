@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, NotRequired
 
-from pydantic import with_config
 from typing_extensions import TypedDict
 
 from surgery.model.changes.difference import ABSENT, Diff, KeyChange, LayerEntry, Status, VariableChange
-from surgery.model.listing import DOCUMENT
+from surgery.model.documented import documented
 
 
-@with_config(DOCUMENT)
+@documented
 class LayerDocument(TypedDict):
     """A layer that only one of the models has; a nested model stands for its layers."""
 
@@ -26,7 +25,7 @@ class LayerDocument(TypedDict):
     """The paths of the layers that feed it."""
 
 
-@with_config(DOCUMENT)
+@documented
 class KeyDocument(TypedDict):
     """A constructor argument with another value."""
 
@@ -38,7 +37,7 @@ class KeyDocument(TypedDict):
     """Its value after; left out where the layer does not have it any more."""
 
 
-@with_config(DOCUMENT)
+@documented
 class ConfigDocument(TypedDict):
     """A layer that is configured otherwise."""
 
@@ -50,7 +49,7 @@ class ConfigDocument(TypedDict):
     """What is different."""
 
 
-@with_config(DOCUMENT)
+@documented
 class RenameDocument(TypedDict):
     """A layer that is the same under another path."""
 
@@ -62,7 +61,7 @@ class RenameDocument(TypedDict):
     """Its Keras class."""
 
 
-@with_config(DOCUMENT)
+@documented
 class RewiringDocument(TypedDict):
     """A layer that is fed by other tensors."""
 
@@ -74,7 +73,7 @@ class RewiringDocument(TypedDict):
     """What feeds it now."""
 
 
-@with_config(DOCUMENT)
+@documented
 class TrainabilityDocument(TypedDict):
     """A layer that was frozen or unfrozen."""
 
@@ -86,7 +85,7 @@ class TrainabilityDocument(TypedDict):
     """Its flag after."""
 
 
-@with_config(DOCUMENT)
+@documented
 class ShapeDocument(TypedDict):
     """A shape before and after."""
 
@@ -96,7 +95,7 @@ class ShapeDocument(TypedDict):
     """After; null where there is no such variable."""
 
 
-@with_config(DOCUMENT)
+@documented
 class TypeDocument(TypedDict):
     """A dtype before and after."""
 
@@ -106,7 +105,7 @@ class TypeDocument(TypedDict):
     """After; null where there is no such variable."""
 
 
-@with_config(DOCUMENT)
+@documented
 class VariableDocument(TypedDict):
     """A variable, of a layer that both models have, that is not equal bit for bit."""
 
@@ -130,7 +129,7 @@ class VariableDocument(TypedDict):
     """The share of its entries that are not the same, from 0 to 1."""
 
 
-@with_config(DOCUMENT)
+@documented
 class AmountDocument(TypedDict):
     """A number before and after."""
 
@@ -140,7 +139,7 @@ class AmountDocument(TypedDict):
     """In the new model."""
 
 
-@with_config(DOCUMENT)
+@documented
 class FileSizeDocument(TypedDict):
     """Bytes of a file before and after."""
 
@@ -150,7 +149,7 @@ class FileSizeDocument(TypedDict):
     """Of the new model; null when it is what a recipe would make."""
 
 
-@with_config(DOCUMENT)
+@documented
 class DiffDocument(TypedDict):
     """What `surgery diff --json` prints."""
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import with_config
 from typing_extensions import TypedDict
 
-from surgery.model.listing import DOCUMENT
+from surgery.model.documented import documented
 from surgery.model.select.explanation import Part
 from surgery.model.select.syntax import Node, selector_text
 from surgery.model.spec import ModelSpec
 
 
-@with_config(DOCUMENT)
+@documented
 class MatchRow(TypedDict):
     """One layer that matches."""
 
@@ -25,7 +24,7 @@ class MatchRow(TypedDict):
     """Its flag."""
 
 
-@with_config(DOCUMENT)
+@documented
 class SelectDocument(TypedDict):
     """What `surgery select --json` prints."""
 
@@ -35,7 +34,7 @@ class SelectDocument(TypedDict):
     """The layers that match, in the order of the model."""
 
 
-@with_config(DOCUMENT)
+@documented
 class PartRow(TypedDict):
     """What one part of a selector says about the layer."""
 
@@ -49,7 +48,7 @@ class PartRow(TypedDict):
     """A clause about the layer: `its class is Dense`."""
 
 
-@with_config(DOCUMENT)
+@documented
 class WhyDocument(TypedDict):
     """What `surgery why --json` prints."""
 
