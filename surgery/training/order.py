@@ -83,7 +83,20 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         x, y, *weight = self.examples.take(indices)
         if self._augment is not None:
             x = self._augment(self._epoch, number, x)
-        return (x, y if self._answered is None else self._answered(indices, x, y), *weight)
+        return (_texts(x), y if self._answered is None else self._answered(indices, x, y), *weight)
+
+
+def _texts(x: Any) -> Any:
+    """The inputs with text as tensors: Keras 3.15 knows the dtype of text there, and not in NumPy's arrays."""
+    match x:
+        case np.ndarray() if x.dtype.kind in "SU":
+            return keras.ops.convert_to_tensor(x)
+        case tuple() | list():
+            return type(x)(_texts(one) for one in x)
+        case dict():
+            return {name: _texts(one) for name, one in x.items()}
+        case _:
+            return x
 
 
 def in_stored_order(data: Examples | Stream | None, batch_size: int) -> Any:
