@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import time
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,8 @@ def test_kills_of_a_run_that_is_resumed(tmp_path: Path) -> None:
         own = {"XDG_CACHE_HOME": str(tmp_path / f"cache{len(kills)}")}
         process = started(tmp_path, "run", recipe.name, environment=own)
         assert process.stderr is not None
-        next(line for line in process.stderr if b"head: epoch 1/" in line)
+        before = list(takewhile(lambda line: b"head: epoch 1/" not in line, process.stderr))
+        assert process.poll() is None, b"".join(before).decode()
         time.sleep(moments.uniform(0, seconds))
         process.kill()
         process.communicate()
@@ -82,5 +84,4 @@ def test_kills_of_a_run_that_is_resumed(tmp_path: Path) -> None:
         assert resumed.returncode == 0, said
         kills += [line for line in said.splitlines() if line.startswith(("resumed in", "nothing to resume"))]
         assert output.read_bytes() == whole, kills[-1]
-    for line in kills:
-        print(line)
+        print(len(kills), kills[-1], flush=True)
