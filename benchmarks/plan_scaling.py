@@ -1,4 +1,4 @@
-"""Plans graphs of 1,000 and of 10,000 layers, and prints how the time grows: linearly is a ratio of 10.
+"""Scans and plans graphs of 1,000 and of 10,000 layers, and prints how the time grows: linearly is a ratio of 10.
 
 `python benchmarks/plan_scaling.py` or `make bench`. Processor time is measured, so that what else the machine does counts
 little. Keras is not imported.
@@ -6,6 +6,7 @@ little. Keras is not imported.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -20,6 +21,8 @@ from surgery.errors import raise_all
 from surgery.model.archive import read_model, write_archive
 from surgery.model.prove import prove
 from surgery.model.proved import proved
+from surgery.model.scan import places
+from surgery.model.scan.examine import examine, opened
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, TensorSpec
 from surgery.planning.ledger import ledger
 from surgery.planning.simulate import Simulation
@@ -108,9 +111,23 @@ def measure(folder: Path, layers: int) -> dict[str, Timing]:
     recipe.write_text(RECIPE.format(model=path.name, middle=blocks // 2, later=blocks // 2 + 3))
     return {
         "write": timed(lambda: write_archive(path, model, Ones(model))),
+        "scan": timed(lambda: scan(path)),
         "read": timed(lambda: read_model(path)),
         "plan": timed(lambda: plan(load_recipe(recipe), read_model(path))),
     }
+
+
+def scan(path: Path) -> None:
+    """What the process that scans does; here, where its time can be measured."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        parts = opened(descriptor)
+        findings = examine(parts, ())
+        assert not findings
+        assert parts.described
+        places.index(parts.described)
+    finally:
+        os.close(descriptor)
 
 
 def plan(recipe: Recipe, model: ModelSpec) -> None:
