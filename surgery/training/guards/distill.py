@@ -18,6 +18,8 @@ Answers = tuple[Array, ...]
 
 KEPT_AT_ONCE = 512 * 2**20
 """Bytes of answers that are computed once and kept; more are computed batch by batch."""
+SMALLEST = float(np.finfo("float32").tiny)
+"""The smallest probability that is told from none. Below Keras' own 1e-7 old classes still differ, and have a gradient."""
 LOOKED_AT = 512
 """Examples on which the distance from the teacher is measured when a stage is over."""
 
@@ -78,7 +80,7 @@ class Teacher:
             indices = np.arange(first, min(first + self.batch_size, length))
             x = examples.take(indices)[0]
             outputs = model.predict_on_batch(list(x) if isinstance(x, tuple) else x)
-            total += float(self.loss(self.answers(x), outputs)) * len(indices)
+            total += float(keras.ops.convert_to_numpy(self.loss(self.answers(x), outputs))) * len(indices)
         return total / length
 
     def _starts(self, length: int) -> range:
@@ -88,11 +90,11 @@ class Teacher:
 def answer(output: Any, columns: list[int], activation: str) -> Any:
     """Some units of an output as logits, where they are probabilities; others as they are."""
     values = keras.ops.cast(keras.ops.take(output, np.array(columns), axis=-1), "float32")
-    low = keras.config.epsilon()
     match activation:
         case "softmax":
-            return keras.ops.log(keras.ops.clip(values, low, 1.0))
+            return keras.ops.log(keras.ops.maximum(values, SMALLEST))
         case "sigmoid":
+            low = keras.config.epsilon()
             values = keras.ops.clip(values, low, 1.0 - low)
             return keras.ops.log(values) - keras.ops.log(1.0 - values)
         case _:

@@ -122,5 +122,5 @@ class _Squares(keras.optimizers.Optimizer):  # type: ignore[misc]
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         total = self.sums[self._get_variable_index(variable)]
         # An embedding's gradient comes row by row, some rows twice; what is added to a tensor is one.
-        dense = keras.ops.add(gradient, keras.ops.zeros_like(total))
+        dense = keras.ops.add(gradient, keras.ops.zeros(total.shape, total.dtype))
         self.assign_add(total, keras.ops.square(dense))

@@ -39,7 +39,7 @@ class Penalty:
 
     def value(self) -> float:
         """What it adds to the loss of the model as it is now."""
-        return sum(float(self.of(anchor, anchor.variable)) for anchor in self.anchors)
+        return sum(float(keras.ops.convert_to_numpy(self.of(one, one.variable))) for one in self.anchors)
 
     def of(self, anchor: Anchor, value: Any) -> Any:
         """What one variable adds."""

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import surgery
-from surgery.errors import DataInvalid, SurgeryError
+from surgery.errors import DataInvalid, SurgeryError, Terminated
 from surgery.model.fingerprint import config_digest
-from surgery.training.progress import Quiet
+from surgery.training.progress import Progress, Quiet
 from surgery.training.result import RunResult
 from surgery.training.run import run
+from tests.training.interrupting import At, obeying
 
 pytestmark = pytest.mark.keras
 
@@ -42,17 +43,17 @@ evaluation:
 SAMPLES = "data: {npz: old.npz, x: x, y: y}"
 GUARDS = {
     "l2_sp": "{l2_sp: {strength: 0.3}}",
-    "ewc": f"{{ewc: {{strength: 3000, {SAMPLES}, samples: 64}}}}",
+    "ewc": f"{{ewc: {{strength: 100000000, {SAMPLES}, samples: 64}}}}",
     "distill": "{distill: {weight: 3.0}}",
     "replay": f"{{replay: {{{SAMPLES}, share: 0.5}}}}",
 }
 
 
 def examples(classes: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Classes on a circle: the old ones side by side, the new ones far away, so that little is needed to tell them."""
+    """Classes on a circle, the new ones between the old ones: what tells the new ones apart need not tell the old ones."""
     generator = np.random.default_rng(seed)
     y = generator.choice(classes, 96)
-    angle = np.array([0, 0.5, 1, 2, 3.5, 5])[y] + generator.normal(0, 0.08, 96)
+    angle = np.array([0, 0.7, 1.4, 0.35, 1.05, 1.75])[y] + generator.normal(0, 0.06, 96)
     return np.stack([np.cos(angle), np.sin(angle)], 1).astype("float32") * 2, y
 
 
@@ -60,6 +61,18 @@ def examples(classes: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarra
 def nothing_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is taken over from other runs."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def network() -> keras.Model:
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((2,), name="place"),
+            layers.Dense(24, activation="relu", name="first"),
+            layers.Dense(24, activation="relu", name="second"),
+            layers.Dense(3, activation="softmax", name="head"),
+        ]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,28 +83,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         x, y = examples(classes, len(name) + classes[0])
         np.savez(made / f"{name}.npz", x=x, y=y, flat=x.reshape(-1), three=np.pad(x, ((0, 0), (0, 1))))
     keras.utils.set_random_seed(1)
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((2,), name="place"),
-            layers.Dense(24, activation="relu", name="first"),
-            layers.Dense(24, activation="relu", name="second"),
-            layers.Dense(3, activation="softmax", name="head"),
-        ]
-    )
-    model.compile(keras.optimizers.Adam(0.01), LOSS)
-    model.fit(*examples(OLD, 3), epochs=40, verbose=0)
-    bare = keras.models.clone_model(model)
+    model, bare = network(), network()
+    model.compile(keras.optimizers.Adam(0.02), LOSS)
+    # No longer than it takes: of an answer that is all too sure JAX and Torch have no gradient left.
+    model.fit(*examples(OLD, 3), epochs=20, verbose=0)
     bare.set_weights(model.get_weights())
     bare.save(made / "base.keras")
     return made
 
 
-def carried_out(folder: Path, *guards: str, cache: bool = True, **changes: Any) -> RunResult:
+def carried_out(
+    folder: Path,
+    *guards: str,
+    progress: Progress | None = None,
+    cache: bool = True,
+    resume: bool = False,
+    **changes: Any,
+) -> RunResult:
     parts = {"guards": f"[{', '.join(guards)}]", "operations": "", "epochs": 10, "loss": LOSS, "more": ""}
     path = folder / "recipe.yaml"
     path.write_text(RECIPE.format(**(parts | changes)), encoding="utf-8")
-    return run(surgery.plan(surgery.load_recipe(path)), progress=Quiet(), cache=cache)
+    plan = surgery.plan(surgery.load_recipe(path))
+    with obeying():
+        return run(plan, progress=progress or Quiet(), cache=cache, resume=resume)
 
 
 def accuracies(result: RunResult) -> dict[str, float]:
@@ -131,22 +145,20 @@ def assert_only_values_differ(result: RunResult, other: RunResult) -> None:
     assert result.document["digests"]["model"] != other.document["digests"]["model"]
 
 
-def test_all_guards_together_are_the_same_with_frozen_layers_computed_once(
-    folder: Path,
-) -> None:
-    frozen = "- {op: freeze, layers: first}"
+def test_all_guards_are_the_same_with_frozen_layers_computed_once_and_in_a_run_that_goes_on(folder: Path) -> None:
     more = f"- {{name: two, epochs: 1, optimizer: SGD, loss: {LOSS}}}"
-    results = [
-        carried_out(folder, *GUARDS.values(), cache=cache, operations=frozen, epochs=2, more=more)
-        for cache in (True, False)
-    ]
-    with_cache, without = (result.document["stages"][0] for result in results)
-    assert [one["evaluation"] for one in with_cache["evaluation"]] == ["old", "old among old", "new"]
-    assert with_cache["evaluation"] == without["evaluation"]
-    assert "computed once for 192 examples" in with_cache["frozen_prefix"]
-    assert without["frozen_prefix"] is None
+    parts = {"operations": "- {op: freeze, layers: first}", "epochs": 2, "more": more}
+    results = [carried_out(folder, *GUARDS.values(), cache=cache, **parts) for cache in (True, False)]
+    with pytest.raises(Terminated):
+        carried_out(folder, *GUARDS.values(), cache=False, progress=At("one", 2, 5), **parts)
+    results.append(carried_out(folder, *GUARDS.values(), cache=False, resume=True, **parts))
     assert len({result.document["digests"]["model"] for result in results}) == 1
-    assert [guard["number"] for guard in with_cache["guards"]] == [0, 1, 2]
+    firsts = [result.document["stages"][0] for result in results]
+    assert "computed once for 192 examples" in firsts[0]["frozen_prefix"]
+    assert [stage["frozen_prefix"] for stage in firsts[1:]] == [None, None]
+    assert [one["evaluation"] for one in firsts[0]["evaluation"]] == ["old", "old among old", "new"]
+    assert firsts[0]["evaluation"] == firsts[1]["evaluation"] == firsts[2]["evaluation"]
+    assert [guard["number"] for guard in firsts[0]["guards"]] == [0, 1, 2]
     assert set(results[0].document["data"]) == {"train", "old samples of ewc", "old samples of replay"}
 
 
