@@ -66,13 +66,16 @@ def frozen_prefix(model: ModelSpec, training: Training, stage: Stage) -> Prefix:
         return Prefix(ended_by=(prevented,))
     if model.inputs is None:
         return WHOLE
+    inputs = ((layer.name, _reason_of_input(layer)) for layer in model.layers if layer.is_input)
+    if texts := tuple(f"'{name}' {reason}" for name, reason in inputs if reason):
+        return Prefix(ended_by=texts)  # what is behind a cut needs every input, and text is no feature
     given = {ref.layer for ref in model.refs_out()}
     inside: dict[str, LayerSpec] = {}
     ended: list[str] = []
     for layer in model.layers:
         if not all(name in inside for name in layer.inbound):
             continue
-        reason = _reason_of_input(layer) if layer.is_input else _reason(layer)
+        reason = None if layer.is_input else _reason(layer)
         if layer.name in given:
             reason = reason or "is an output"
         if reason is None:

@@ -160,6 +160,8 @@ def _unusable_values(examples: Examples) -> list[SurgeryError]:
         batch = examples.take(np.arange(start, min(start + LOOKED_AT, len(examples))))[0]
         arrays: tuple[Array, ...] = batch if isinstance(batch, tuple) else (batch,)
         for array, facts in zip(arrays, examples.inputs, strict=True):
+            if array.dtype.kind != "f":  # one of several inputs, of text or whole numbers
+                continue
             bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
             if bad.any():
                 first = start + int(np.argmax(bad))

@@ -118,7 +118,7 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
         metrics=[live(m, setup.trust, (*place, "metrics")) for m in names if m.class_name != "loss"],
     )
     try:
-        batches = in_stored_order(data, evaluation.batch_size)
+        batches = in_stored_order(data, evaluation.batch_size, model)
         found = model.evaluate(batches, verbose=0, return_dict=True, callbacks=[StopBetweenSteps()])
     except (ValueError, TypeError) as error:
         return Measurement(failure=str(error).strip().splitlines()[0])

@@ -61,12 +61,12 @@ def fit(
         setting.budget,
         *(setting.device, setting.precision),
     )
-    data, steps = training_batches(work, setting, short.train)
+    data, steps = training_batches(work, setting, short.train, short.model)
     compile_for(short.model, work, setting.trust, steps)
     if work.goes_on:
         take_up(short.model, course.optimizer)
     progress.stage(stage.name, stage.epochs, steps)
-    begun, validation = course.underway, in_stored_order(short.validation, setting.batch_size)
+    begun, validation = course.underway, in_stored_order(short.validation, setting.batch_size, short.model)
     ours = Ours.of(model, work, setting, progress, course)
     callbacks = ours.all(data)
     if checkpoint is not None:
@@ -141,14 +141,14 @@ def _failure(act: Callable[[], object], stage: str, finite: StopOnNonFinite, bat
     return None
 
 
-def training_batches(work: StageWork, setting: Setting, train: Examples | Stream) -> tuple[Any, int | None]:
-    """What `fit` takes, and the steps of an epoch where they are known."""
+def training_batches(work: StageWork, setting: Setting, train: Examples | Stream, model: Any) -> tuple[Any, int | None]:
+    """What `fit` takes for a model, and the steps of an epoch where they are known."""
     if isinstance(train, Stream):
         return train.source, None
     examples, name = weighted(train, work.stage, work.field), work.stage.name
     order, length = _order(setting, name, examples)
     augment = None if setting.augmentation is None else partial(setting.augmentation, name)
-    batches = Batches(examples, setting.batch_size, order, augment, length, setting.guards.answered)
+    batches = Batches(examples, setting.batch_size, order, augment, length, setting.guards.answered, model)
     return batches, batches.num_batches
 
 

@@ -37,6 +37,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         augment: Varies the inputs of a batch of an epoch.
         length: How many examples an epoch has, where its order takes some of them twice or not at all.
         answered: What becomes of the targets of a batch, by its indices and its inputs as they were varied.
+        model: What takes them, in its own structure; left out, several inputs are a tuple.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         augment: Callable[[int, int, Any], Any] | None = None,
         length: int | None = None,
         answered: Callable[[Indices, Any, Any], Any] | None = None,
+        model: Any = None,
     ) -> None:
         super().__init__(workers=0, use_multiprocessing=False)
         self.examples = examples
@@ -55,6 +57,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._augment = augment
         self._length = len(examples) if length is None else length
         self._answered = answered
+        self._structure = None if model is None else structure_of(model)
         self._epoch = self._done = 0
         self._indices = np.arange(len(examples))
 
@@ -83,7 +86,18 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         x, y, *weight = self.examples.take(indices)
         if self._augment is not None:
             x = self._augment(self._epoch, number, x)
-        return (_texts(x), y if self._answered is None else self._answered(indices, x, y), *weight)
+        packed = _texts(x) if self._structure is None else _packed(_texts(x), self._structure)
+        return (packed, y if self._answered is None else self._answered(indices, x, y), *weight)
+
+
+def structure_of(model: Any) -> Any:
+    """How a model takes its inputs, where it wants a dict of them; Keras 3.15 then refuses a tuple."""
+    structure = getattr(getattr(model, "_functional", None) or model, "_inputs_struct", None)
+    return structure if isinstance(structure, dict) else None
+
+
+def _packed(x: Any, structure: Any) -> Any:
+    return keras.tree.pack_sequence_as(structure, list(x) if isinstance(x, tuple) else [x])
 
 
 def _texts(x: Any) -> Any:
@@ -99,12 +113,18 @@ def _texts(x: Any) -> Any:
             return x
 
 
-def in_stored_order(data: Examples | Stream | None, batch_size: int) -> Any:
-    """Batches for looking at, not for learning from: as they are stored, or as the factory streams them."""
+def in_stored_order(data: Examples | Stream | None, batch_size: int, model: Any = None) -> Any:
+    """Batches for looking at, not for learning from: as they are stored, or as the factory streams them.
+
+    Args:
+        data: The examples.
+        batch_size: Examples in a batch.
+        model: What takes them, in its own structure.
+    """
     match data:
         case None:
             return None
         case Stream():
             return data.source
         case _:
-            return Batches(data, batch_size)
+            return Batches(data, batch_size, model=model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,3 +106,12 @@ def test_a_digest_tells_other_layers() -> None:
     other = cut(frozen(chain({"MaxPooling2D": {"name": "pool"}}), {"to": "norm"}))
     assert once.digest == cut(frozen(chain(), {"to": "norm"}), epochs=3).digest
     assert once.digest != other.digest
+
+
+def test_where_one_of_the_inputs_is_text_nothing_is_computed_once() -> None:
+    model = frozen(chain(), {"to": "norm"})
+    image = model["image"]
+    text = replace(image, name="words", config={**image.config, "name": "words", "dtype": "string"})
+    found = cut(replace(model, layers=(*model.layers, text), inputs=[model.inputs, TensorRef("words")]))
+    assert found.cut == ()
+    assert found.ended_by == ("'words' takes text",)

@@ -146,3 +146,19 @@ def test_early_stopping_leaves_the_best_weights(tmp_path: Path) -> None:
     assert losses.index(min(losses)) == 0, losses
     assert len(epochs_run) == 3
     assert small.same(*([w for w in r if w.dtype.kind == "f"] for r in results))
+
+
+def test_a_dict_of_inputs_with_text_is_trained_on(tmp_path: Path) -> None:
+    """Keras refuses a tuple for a dict that is not in the order of its keys, and text that is in an array of NumPy."""
+    words = keras.Input((1,), dtype="string", name="words")
+    numbers = keras.Input((2,), name="numbers")
+    found = keras.layers.Embedding(4, 3)(keras.layers.StringLookup(vocabulary=["a", "b", "c"])(words))
+    joined = keras.layers.Concatenate()([keras.layers.Flatten()(found), numbers])
+    model = keras.Model({"words": words, "numbers": numbers}, keras.layers.Dense(2, activation="softmax")(joined))
+    generator = np.random.default_rng(0)
+    x = (generator.normal(size=(32, 2)).astype("float32"), generator.choice(["a", "b"], (32, 1)))
+    data = ArrayExamples(x, ((x[1][:, 0] == "a").astype("int64"),), ("numbers", "words"))
+    flags = {layer.name: True for layer in model.layers}
+    (record,) = train(model, [StageWork(small.stage(epochs=8), flags)], small.setting(tmp_path, data)).history.stages
+    assert record.epochs[-1].metrics["loss"] < record.epochs[0].metrics["loss"]
+    assert "val_accuracy" in record.epochs[-1].metrics
