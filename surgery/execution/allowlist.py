@@ -38,6 +38,9 @@ SINGLE = {
     "keras.src.applications.inception_resnet_v2": ("CustomScaleLayer",),
 }
 
+OF_TORCH = ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Nadam", "RMSprop", "SGD")
+"""Optimizers of which Keras on Torch has subclasses that update all variables at once, and names those in a compiled model."""
+
 RUNS_OR_READS = {
     "Lambda": "runs a function of the file",
     "TFSMLayer": "loads a SavedModel from a path",
@@ -85,6 +88,7 @@ def allowlist() -> dict[str, Any]:
     for name in OPERATIONS:
         classes[f"keras.src.ops.{name}"] = sorted(_operations(importlib.import_module(f"keras.src.ops.{name}")))
     classes["keras.src.ops.core"] = list(PURE_CORE)
+    classes |= {f"keras.src.backend.torch.optimizers.torch_{name.lower()}": [name] for name in OF_TORCH}
     return {
         "keras": keras.__version__,
         "classes": dict(sorted(classes.items())),

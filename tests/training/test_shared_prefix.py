@@ -82,7 +82,7 @@ def test_metrics_are_those_of_the_whole_models_bit_by_bit(folder: Path, monkeypa
 def test_a_model_may_leave_a_cut_tensor_unread(folder: Path) -> None:
     model = keras.models.load_model(folder / "base.keras")
     parts = halves(model, Prefix((TensorRef("conv"), TensorRef("pool")), ("conv", "norm", "pool"), ("",)))
-    x = np.load(folder / "data.npz")["x"][:5]
+    x = np.load(folder / "data.npz")["x"][:5].astype("float32")
     assert np.array_equal(model.predict_on_batch(x), parts.tail.predict_on_batch(parts.prefix.predict_on_batch(x)))
 
 

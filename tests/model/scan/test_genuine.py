@@ -214,3 +214,15 @@ def test_the_list_is_fresh() -> None:
     from surgery.execution.allowlist import text
 
     assert files("surgery.model.scan").joinpath("allowlist.json").read_text(encoding="utf-8") == text()
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD", "RMSprop"])
+def test_a_model_that_was_compiled_on_torch(name: str) -> None:
+    """There Keras names the optimizers that it puts in place of its own."""
+    import keras
+
+    optimizer = keras.saving.serialize_keras_object(getattr(keras.optimizers, name)())
+    optimizer["module"] = f"keras.src.backend.torch.optimizers.torch_{name.lower()}"
+    assert not classes.Config({"compile_config": {"optimizer": optimizer}}).doubtful
+    optimizer["class_name"] = "TorchParallelOptimizer"
+    assert classes.Config({"compile_config": {"optimizer": optimizer}}).doubtful
