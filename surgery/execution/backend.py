@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -40,8 +40,12 @@ def load_keras() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _without_chatter():
         try:
-            import_module("keras")
-            if "tensorflow" in sys.modules:
+            keras = import_module("keras")
+            if keras.config.backend() != "tensorflow":
+                # On every backend Keras 3.15 imports it, if it is there, as soon as it makes a model of a config.
+                with suppress(ImportError):
+                    import_module("tensorflow")
+            else:
                 # Looking for a GPU is what TensorFlow complains about when there is none.
                 sys.modules["tensorflow"].config.list_physical_devices("GPU")
         except ModuleNotFoundError as error:
