@@ -89,7 +89,7 @@ def serve(descriptor: int, sink: int, trust: tuple[str, ...], seconds: float) ->
 
 def _answer(descriptor: int, seconds: float, trust: tuple[str, ...]) -> None:
     try:
-        _bound_memory_and_time(int(seconds) + 1)
+        _bound_memory_and_time(min(limits.COMPUTING_SECONDS, int(seconds) + 1))
         answer = _examined(descriptor, trust)
     except MemoryError:
         answer = _failed("scan-memory", "reading the file takes too much memory")
@@ -146,7 +146,7 @@ def _grant_more(config_bytes: int) -> None:
     for kind, amount in ((resource.RLIMIT_DATA, limits.more_data(config_bytes)), (resource.RLIMIT_CPU, seconds)):
         bound, most = resource.getrlimit(kind)
         resource.setrlimit(kind, (min(bound + amount, most), most))
-    os.write(1, bytes([seconds]))
+    os.write(1, bytes([limits.WALL_FACTOR * seconds]))
 
 
 def _data_in_use() -> int:

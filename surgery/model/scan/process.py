@@ -13,7 +13,7 @@ from surgery.model.scan.rule import shown
 from surgery.model.scan.verdict import Finding, Status
 
 OUTCOMES = {
-    "scan-timeout": "Reading the file took longer than 15 seconds (a large config adds to them). HDF5 can be made never to end.",
+    "scan-timeout": "It took over 15 seconds of computing, or a minute in all (a large config adds to it). HDF5 can be made endless.",
     "scan-memory": "Reading the file took more memory than any genuine model needs.",
     "scan-crashed": "The process that read the file died, as libhdf5 does on some damaged files.",
     "scan-failed": "The scan itself failed on this file. It counts as a refusal; please report it with the file.",
@@ -41,9 +41,12 @@ class Asked:
         """What the reader says of it, or how it failed to."""
         if self.answer is None:
             return _outcome("scan-failed", "the reading process could not be started")
-        found = self.answer.wait(self.seconds, limits.MORE_SECONDS, limits.ANSWER_BYTES)
+        found = self.answer.wait(self.seconds, limits.WALL_FACTOR * limits.MORE_SECONDS, limits.ANSWER_BYTES)
         if found is None:
-            return _outcome("scan-timeout", f"the file was not read within {self.seconds:g} seconds")
+            return _outcome(
+                "scan-timeout",
+                f"the file was not read within {self.seconds:g} seconds",
+            )
         return _understood(*found)
 
     def abandon(self) -> None:
