@@ -102,13 +102,13 @@ def test_kills_during_run(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=random_numbers.normal(size=(32, 8, 8, 1)), y=random_numbers.integers(0, 3, 32))
     write_recipe(tmp_path, TRAINING, classifier())
     output = tmp_path / "out.keras"
-    seconds = finished(tmp_path, "run", "recipe.yaml")
+    seconds = finished(tmp_path, "run", "recipe.yaml", "--no-cache")
     whole = output.read_bytes()
     output.write_bytes(b"old")
     for _ in range(10):
-        killed(tmp_path, seconds * moments.triangular(0.3, 1.05, 0.95), "run", "recipe.yaml")
+        killed(tmp_path, seconds * moments.triangular(0.3, 1.05, 0.95), "run", "recipe.yaml", "--no-cache")
         assert output.read_bytes() in (b"old", whole)
         for record in tmp_path.glob("runs/test/*/run.json"):
             assert json.loads(record.read_text())["status"] == "done"
-    finished(tmp_path, "run", "recipe.yaml")
+    finished(tmp_path, "run", "recipe.yaml", "--no-cache")
     assert output.read_bytes() == whole

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from surgery.model.archive import open_weights
+from surgery.training.bundle import read_head
 from tests.networks import classifier
 from tests.recipes_text import write_recipe
 
@@ -63,7 +64,9 @@ def test_the_first_signal_ends_a_training_in_order(tmp_path: Path, number: int, 
     (line,) = (line for line in said.splitlines() if line.startswith("error["))
     assert line.startswith(f"error[{code}]: stage 'all', epoch ")
     assert line.endswith(f": {word}")
+    assert said.endswith("  fix:      surgery run recipe.yaml --resume\n")
     folder = tmp_path / "runs/test/0001"
+    assert str(read_head(folder / "checkpoint")["where"]) in line
     assert json.loads((folder / "run.json").read_text())["status"] == "failed"
     with open_weights(folder / "last-good.keras") as kept:
         assert all(np.isfinite(kept[name]).all() for name in kept)
