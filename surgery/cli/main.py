@@ -31,7 +31,7 @@ def main() -> None:
     """Runs one command and exits."""
     if sys.argv[1:2] and sys.argv[1] in READ_MODELS and not {"-h", "--help"} & set(sys.argv):
         reader.start()
-    from surgery.execution.stopping import Stopped, default_signals, obey_signals
+    from surgery.execution.stopping import Stopped, asked, default_signals, obey_signals
 
     # Most of what a short command makes lives to its end: looking for garbage as often as usual takes a tenth of its time.
     gc.set_threshold(50_000, 20, 20)
@@ -40,7 +40,8 @@ def main() -> None:
         default_signals()
     except Stopped as stop:  # while the command was beginning, or saying how it ended
         status = _stopped(stop)
-    if "keras" in sys.modules:
+    # Keras takes seconds to be taken apart; who has sent a signal does not wait for it.
+    if "keras" in sys.modules and asked() is None:
         sys.exit(status)
     _leave(status)
 

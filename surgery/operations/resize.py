@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 Label = str | int
 
+MOST_ROWS = 1_000_000
+"""Of one layer; the plan says of each where it comes from."""
+
 
 class Labels(BaseModel):
     """What the rows of a layer stand for, before and after."""
@@ -35,7 +39,7 @@ class Labels(BaseModel):
     def _each_once(self) -> Self:
         for name in ("old", "new"):
             labels = getattr(self, name)
-            twice = next((label for label in labels if labels.count(label) > 1), None)
+            twice = next((label for label, count in Counter(labels).items() if count > 1), None)
             if twice is not None:
                 raise PydanticCustomError(
                     "invalid-value",
@@ -93,6 +97,12 @@ class Resize(Operation):
                 "invalid-value",
                 f"resize takes one of labels, units and input_channels, and has {' and '.join(given) or 'none'}",
                 {"expected": "one of the three", "fix": "units: 10", "at": (given[1],) if given else (), "mark": "key"},
+            )
+        if (self.units or self.input_channels or 0) > MOST_ROWS:
+            raise PydanticCustomError(
+                "limit-exceeded",
+                f"{given[0]} is more than a plan can tell of one by one",
+                {"expected": f"at most {MOST_ROWS}", "at": (given[0],)},
             )
         return self
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import random
 import re
+import resource
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from surgery.errors import SurgeryError, flatten, render
+from surgery.model.scan.child import _data_in_use
 from surgery.planning import Plan, make_plan
 from surgery.planning.document import plan_document
 from surgery.recipe.loader import parse_recipe
@@ -102,6 +105,7 @@ WORDS = tuple(
         ]
     )
 )
+MOST_MEMORY = 1 << 30
 WORD = re.compile(r"[A-Za-z_0-9.]++(?!:)|'[^']*'")
 """Values rather than keys, which are soon refused."""
 
@@ -159,9 +163,15 @@ def judge(path: Path, data: bytes) -> str:
 
 
 def fuzz(folder: Path, count: int, seed: int) -> Tally:
-    """Judges so many recipes; the ones at fault are kept in the folder."""
+    """Judges so many recipes, each with no more memory than a plan may need; the ones at fault are kept in the folder."""
     tally, path = Tally(), beside(folder)
-    for number, data in enumerate(islice(recipes(seed), count)):
+    with _memory(MOST_MEMORY):
+        _judge_all(folder, path, islice(recipes(seed), count), tally, seed)
+    return tally
+
+
+def _judge_all(folder: Path, path: Path, mutants: Iterable[bytes], tally: Tally, seed: int) -> None:
+    for number, data in enumerate(mutants):
         began = time.monotonic()
         try:
             tally.ends[judge(path, data)] += 1
@@ -169,4 +179,14 @@ def fuzz(folder: Path, count: int, seed: int) -> Tally:
             tally.faults.append(f"{seed}:{number}: {error!r:.200}")
             (folder / f"fault-{seed}-{number}.yaml").write_bytes(data)
         tally.slowest = max(tally.slowest, time.monotonic() - began)
-    return tally
+
+
+@contextmanager
+def _memory(more: int) -> Iterator[None]:
+    """Meanwhile this process gets so much memory beside what it has, and then a `MemoryError`."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_data_in_use() + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)

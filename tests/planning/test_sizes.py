@@ -91,6 +91,14 @@ def test_operations_on_every_layer_are_counted(folder: Path, monkeypatch: pytest
     assert "more than 20000 times" in error.what
 
 
+@pytest.mark.parametrize("key", ["units", "input_channels"])
+def test_rows_without_number(folder: Path, key: str) -> None:
+    (error,) = refused(folder, f"{{op: resize, layer: {EVIL}_7, {key}: 99999999}}")
+    assert isinstance(error, LimitExceeded)
+    assert error.location is not None
+    assert error.location.line == 6
+
+
 @pytest.mark.timeout(120)
 def test_a_step_says_what_refines_it_last(folder: Path) -> None:
     some = (f"{{op: {word}, layers: {EVIL}_3}}" for word in ("freeze", "unfreeze", "freeze"))
