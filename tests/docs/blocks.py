@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from sybil import Example, Sybil
 from sybil.parsers.myst import CodeBlockParser
 
 from surgery.recipe.loader import parse_recipe
+from surgery.recipe.named_files import named_files
+from surgery.recipe.reader import read_yaml
 
 HEAD = "surgery: 1\n"
 MODEL = "model: {path: recipes/quickstart/base.keras}\n"
@@ -29,7 +32,12 @@ def examples(page: Path) -> list[Example]:
 def check_yaml(example: Example) -> None:
     """The block is a recipe, keys of a recipe, operations, or the fields of one operation."""
     folder: Path = example.namespace["folder"]
-    parse_recipe(folder / "block.yaml", _whole(example.parsed).encode(), {})
+    text = _whole(example.parsed)
+    document, _ = read_yaml("block.yaml", text.encode())
+    for named in named_files(document):
+        if named.kind == "checkpoint":  # a reader has further models of his own
+            shutil.copy(folder / "recipes/quickstart/base.keras", folder / named.path)
+    parse_recipe(folder / "block.yaml", text.encode(), {})
 
 
 def _whole(text: str) -> str:
