@@ -83,7 +83,7 @@ def test_a_model_may_leave_a_cut_tensor_unread(folder: Path) -> None:
     model = keras.models.load_model(folder / "base.keras")
     parts = halves(model, Prefix((TensorRef("conv"), TensorRef("pool")), ("conv", "norm", "pool"), ("",)))
     x = np.load(folder / "data.npz")["x"][:5].astype("float32")
-    assert np.array_equal(model.predict_on_batch(x), parts.tail.predict_on_batch(parts.prefix.predict_on_batch(x)))
+    assert np.array_equal(model.predict_on_batch(x), parts.tail.predict_on_batch(parts.prefix.predict_on_batch([x])))
 
 
 def test_it_is_left_where_it_costs_more_than_it_saves(folder: Path) -> None:
