@@ -43,7 +43,7 @@ evaluation:
 SAMPLES = "data: {npz: old.npz, x: x, y: y}"
 GUARDS = {
     "l2_sp": "{l2_sp: {strength: 0.3}}",
-    "ewc": f"{{ewc: {{strength: 100000000, {SAMPLES}, samples: 64}}}}",
+    "ewc": f"{{ewc: {{strength: 30000000, {SAMPLES}, samples: 64}}}}",
     "distill": "{distill: {weight: 3.0}}",
     "replay": f"{{replay: {{{SAMPLES}, share: 0.5}}}}",
 }
