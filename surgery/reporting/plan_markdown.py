@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from surgery.planning import Plan, Step
+from surgery.planning import Plan, StagePlan, Step
 from surgery.reporting.markdown import code, escape, folded, markdown_table
 from surgery.reporting.plan_lines import (
     ledger_summary,
@@ -50,9 +50,7 @@ def _stages(plan: Plan) -> Iterator[str]:
         for s in plan.stages
     ]
     yield markdown_table(("stage", "begins with", "trains parameters", "batch normalization"), stages)
-    yield from (f"- {escape(s.name)}: {escape(s.prefix.described)}" for s in plan.stages)
-    yield from (f"- {escape(s.name)}: {escape(s.saving.described)}" for s in plan.stages if s.saving)
-    yield from (f"- {escape(s.name)}: {escape(s.optimizer.described)}" for s in plan.stages if not s.optimizer.is_plain)
+    yield "\n".join(line for stage in plan.stages for line in _told(stage))
     states = [
         (escape(s.name), code(line.path), escape(variable_text(line)), escape(line.source))
         for s in plan.stages
@@ -67,6 +65,15 @@ def _stages(plan: Plan) -> Iterator[str]:
         yield folded("Rates of their own", markdown_table(("stage", "rate", "layers"), paces))
 
 
+def _told(stage: StagePlan) -> Iterator[str]:
+    """What a stage computes once, what that saves, and what its optimizer goes on with."""
+    yield f"- **{escape(stage.name)}**: {escape(stage.prefix.described)}"
+    if stage.saving:
+        yield f"  - {escape(stage.saving.described)}"
+    if not stage.optimizer.is_plain:
+        yield f"  - {escape(stage.optimizer.described)}"
+
+
 def _guards(plan: Plan) -> Iterator[str]:
     if plan.guards:
         rows = [
@@ -77,12 +84,16 @@ def _guards(plan: Plan) -> Iterator[str]:
 
 
 def _step(step: Step) -> str:
-    lines = [f"- **{step.op}** (line {step.line}): {len(step.layers)} layers"]
+    lines = [f"- **{step.op}** (line {step.line}): {_layers(step)}"]
     lines += [f"  - {code(mark.sign)} {code(mark.path)} {escape(mark.text)}".rstrip() for mark in marks(step)[:20]]
     hidden = len(marks(step)) - 20
     return "\n".join([*lines, *([f"  - and {hidden} more"] if hidden > 0 else [])])
 
 
 def _names(steps: Iterable[Step]) -> str:
-    found: Sequence[str] = [f"{step.op} {len(step.layers)} layers" for step in steps]
+    found: Sequence[str] = [f"{step.op} {_layers(step)}" for step in steps]
     return ", ".join(found) or "-"
+
+
+def _layers(step: Step) -> str:
+    return "1 layer" if len(step.layers) == 1 else f"{len(step.layers)} layers"
