@@ -23,9 +23,9 @@ import numpy as np
 from surgery.model.spec import TensorRef
 from surgery.planning.prefix import WHOLE, Prefix
 from surgery.recipe.training import Stage
-from surgery.training.examples import ArrayExamples
-from surgery.training.features import Budget
-from surgery.training.order import Batches, permutation
+from surgery.training.data.examples import ArrayExamples
+from surgery.training.data.order import Batches, permutation
+from surgery.training.frozen_prefix.features import Budget
 from surgery.training.recorder import EpochOrder
 from surgery.training.setting import Setting, StageWork
 from surgery.training.stages import train

@@ -21,14 +21,14 @@ import keras
 import numpy as np
 
 from surgery.recipe.training import Stage
-from surgery.training.checkpoint import Checkpoint
-from surgery.training.examples import ArrayExamples
-from surgery.training.keeping import Keeping
-from surgery.training.order import Batches, permutation
+from surgery.training.data.examples import ArrayExamples
+from surgery.training.data.order import Batches, permutation
 from surgery.training.recorder import EpochOrder
+from surgery.training.resuming.checkpoint import Checkpoint
+from surgery.training.resuming.keeping import Keeping
+from surgery.training.resuming.state import TrainingState
 from surgery.training.setting import Setting, StageWork
 from surgery.training.stages import train
-from surgery.training.state import TrainingState
 
 BATCH, CLASSES, SIDE = 32, 10, 48
 STAGE = {"name": "all", "optimizer": {"Adam": {"learning_rate": 0.001}}, "loss": "sparse_categorical_crossentropy"}

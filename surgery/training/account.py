@@ -18,7 +18,7 @@ from surgery.recipe import Recipe
 from surgery.reporting.run_curves import curves_svg
 from surgery.reporting.run_html import run_html
 from surgery.reporting.run_report import run_report
-from surgery.training.check import DataFacts
+from surgery.training.data.check import DataFacts
 from surgery.training.evaluation import Comparison
 from surgery.training.folder import json_text, write_whole
 from surgery.training.history import History

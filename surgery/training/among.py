@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from surgery.errors import DataInvalid
-from surgery.training.check import outputs_of
+from surgery.training.data.check import outputs_of
 
 NEVER = -1e9
 """A logit of which no probability is left in float32."""

@@ -15,13 +15,13 @@ from surgery.model.keras_object import LossObject, MetricObject
 from surgery.model.nearest import did_you_mean
 from surgery.recipe.evaluation import Evaluation
 from surgery.training.among import among
-from surgery.training.check import check_data
-from surgery.training.data import open_data
-from surgery.training.examples import Examples, Stream
+from surgery.training.data.check import check_data
+from surgery.training.data.examples import Examples, Stream
+from surgery.training.data.opening import open_data
+from surgery.training.data.order import in_stored_order
+from surgery.training.frozen_prefix.shared import SharedPrefix
 from surgery.training.objects import live
-from surgery.training.order import in_stored_order
 from surgery.training.place import Field, Place
-from surgery.training.shared_prefix import SharedPrefix
 from surgery.training.stops import StopBetweenSteps
 
 ROUNDING = 1e-6

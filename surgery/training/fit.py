@@ -10,22 +10,22 @@ from typing import Any
 from surgery.errors import RunFailed
 from surgery.execution.stopping import Stopped, deferred
 from surgery.planning.resuming import LEFT_OUT
-from surgery.training.callback_state import Callbacks
-from surgery.training.checkpoint import Checkpoint
-from surgery.training.class_weight import weighted
 from surgery.training.compiling import compile_for
-from surgery.training.course import Course
-from surgery.training.examples import Examples, Indices, Stream
+from surgery.training.data.class_weight import weighted
+from surgery.training.data.examples import Examples, Indices, Stream
+from surgery.training.data.order import Batches, in_stored_order, permutation
+from surgery.training.frozen_prefix.shortened import Shortened, shortened
 from surgery.training.history import EpochRecord
-from surgery.training.keeper import Fitting, Keeper
 from surgery.training.objects import live_callback
-from surgery.training.one_training import fit_from
 from surgery.training.optimizer_state import NOTHING, OptimizerState, state_of, take_up
-from surgery.training.order import Batches, in_stored_order, permutation
 from surgery.training.progress import Progress, StepReporter
 from surgery.training.recorder import EpochOrder, Recorder
+from surgery.training.resuming.callback_state import Callbacks
+from surgery.training.resuming.checkpoint import Checkpoint
+from surgery.training.resuming.course import Course
+from surgery.training.resuming.keeper import Fitting, Keeper
+from surgery.training.resuming.one_training import fit_from
 from surgery.training.setting import Setting, StageWork
-from surgery.training.shortened import Shortened, shortened
 from surgery.training.stops import StopBetweenSteps, StopOnNonFinite, known_failure, stop_failure
 
 

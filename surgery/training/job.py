@@ -14,15 +14,15 @@ from surgery.planning.resuming import done_again_because, resuming_facts, stage_
 from surgery.planning.stack import machine
 from surgery.recipe import Recipe
 from surgery.recipe.training import byte_count
-from surgery.training.checkpoint import NAME, Checkpoint, read_checkpoint
-from surgery.training.done_before import DoneBefore
 from surgery.training.folder import new_folder
-from surgery.training.keeping import Keeping
 from surgery.training.progress import Progress
 from surgery.training.record import shown
-from surgery.training.resume import hint, interrupted
-from surgery.training.state import TrainingState
-from surgery.training.store import default_folder
+from surgery.training.resuming.checkpoint import NAME, Checkpoint, read_checkpoint
+from surgery.training.resuming.done_before import DoneBefore
+from surgery.training.resuming.interrupted import hint, interrupted
+from surgery.training.resuming.keeping import Keeping
+from surgery.training.resuming.state import TrainingState
+from surgery.training.resuming.store import default_folder
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from surgery.training.examples import Array
+from surgery.training.data.examples import Array
 from surgery.training.layers import walk
 from surgery.training.rates import remade
 

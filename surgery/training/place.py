@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from surgery.errors import DataInvalid, FileMissing, FileUnreadable, SurgeryError
 from surgery.model.nearest import did_you_mean
-from surgery.training.examples import Array
+from surgery.training.data.examples import Array
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
+from surgery.training.data.order import Batches
 from surgery.training.history import EpochRecord
-from surgery.training.order import Batches
 
 
 class EpochOrder(keras.callbacks.Callback):  # type: ignore[misc]

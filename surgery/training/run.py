@@ -21,9 +21,9 @@ from surgery.planning import Plan
 from surgery.planning.shared_prefix import shared_prefix
 from surgery.recipe.training import Training, byte_count
 from surgery.training.account import Account
-from surgery.training.augmentation import Augmentation
 from surgery.training.compiling import check_objects
-from surgery.training.datasets import Datasets, open_datasets
+from surgery.training.data.augmentation import Augmentation
+from surgery.training.data.datasets import Datasets, open_datasets
 from surgery.training.devices import on, precision, resolve
 from surgery.training.evaluation import (
     Comparison,
@@ -36,7 +36,8 @@ from surgery.training.evaluation import (
     unguarded,
     values_of,
 )
-from surgery.training.features import Budget, default_folder
+from surgery.training.frozen_prefix.features import Budget, default_folder
+from surgery.training.frozen_prefix.shared import SharedPrefix
 from surgery.training.guards.guarding import NO_GUARDS, Guarding
 from surgery.training.guards.prepare import Preparation
 from surgery.training.job import Job, Place, Start, begun
@@ -47,7 +48,6 @@ from surgery.training.record import shown
 from surgery.training.result import RunResult
 from surgery.training.seeds import seed_everything
 from surgery.training.setting import Setting, StageWork
-from surgery.training.shared_prefix import SharedPrefix
 from surgery.training.source_state import state_in_source
 from surgery.training.stages import Outcome, train
 from surgery.training.stops import stop_after_training

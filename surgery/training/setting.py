@@ -9,9 +9,9 @@ from pathlib import Path
 from surgery.planning.prefix import WHOLE, Prefix
 from surgery.planning.rates import Rate
 from surgery.recipe.training import Stage
-from surgery.training.augmentation import Augmentation
-from surgery.training.examples import Examples, Stream
-from surgery.training.features import Budget
+from surgery.training.data.augmentation import Augmentation
+from surgery.training.data.examples import Examples, Stream
+from surgery.training.frozen_prefix.features import Budget
 from surgery.training.guards.guarding import NO_GUARDS, Guarding
 from surgery.training.place import Field
 from surgery.training.progress import Progress

@@ -21,7 +21,7 @@ from surgery.model.derive import derive
 from surgery.model.spec import ModelSpec
 from surgery.model.weights import Stored, WeightSource, stored_in
 from surgery.planning import Plan
-from surgery.training.examples import Array
+from surgery.training.data.examples import Array
 from surgery.training.optimizer_state import Name, OptimizerState, handing_on, names
 
 Beside = dict[tuple[str, str], dict[str, Array]]

@@ -11,13 +11,13 @@ from typing import Any
 from surgery.errors import RunFailed
 from surgery.execution.stopping import Stopped, is_asked, raise_if_asked
 from surgery.recipe.training import Stage
-from surgery.training.checkpoint import Checkpoint
-from surgery.training.course import Course
 from surgery.training.fit import Fitted, fit
 from surgery.training.history import History, StageRecord
-from surgery.training.keeping import NOT_KEPT, Keeping
 from surgery.training.optimizer_state import NOTHING, OptimizerState
 from surgery.training.progress import Progress, Quiet
+from surgery.training.resuming.checkpoint import Checkpoint
+from surgery.training.resuming.course import Course
+from surgery.training.resuming.keeping import NOT_KEPT, Keeping
 from surgery.training.seeds import reseed_layers
 from surgery.training.setting import Setting, StageWork
 from surgery.training.stops import stop_between, stop_failure

@@ -8,8 +8,8 @@ from typing import Any
 
 from surgery.execution.stopping import Stopped, is_asked
 from surgery.recipe.evaluation import Evaluation
+from surgery.training.data.examples import Examples, Stream
 from surgery.training.evaluation import Measurement, Setup, measure
-from surgery.training.examples import Examples, Stream
 from surgery.training.guards.guarding import Guarding
 from surgery.training.history import StageRecord
 

@@ -13,7 +13,7 @@ import pytest
 
 from surgery.errors import FileUnreadable
 from surgery.model.archive.staging import leftovers
-from surgery.training.bundle import read_bundle, read_head, write_bundle
+from surgery.training.resuming.bundle import read_bundle, read_head, write_bundle
 from tests.crash.faults import CRASHED, Faults, in_a_copy, injected
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from surgery.recipe.training import Stage
-from surgery.training.examples import ArrayExamples
+from surgery.training.data.examples import ArrayExamples
 from surgery.training.setting import Setting
 
 LOSS = "sparse_categorical_crossentropy"

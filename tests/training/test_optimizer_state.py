@@ -14,9 +14,9 @@ import surgery
 from surgery.errors import InvalidValue, ModelInvalid
 from surgery.execution.build import build
 from surgery.planning import Plan
+from surgery.training.data.order import Batches, permutation
 from surgery.training.devices import precision
 from surgery.training.optimizer_state import names, state_of
-from surgery.training.order import Batches, permutation
 from surgery.training.recorder import EpochOrder
 from surgery.training.setting import StageWork
 from surgery.training.source_state import state_in_source

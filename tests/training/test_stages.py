@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from surgery.training.compiling import check_objects
+from surgery.training.data.order import permutation
 from surgery.training.devices import precision
-from surgery.training.order import permutation
 from surgery.training.progress import Lines
 from surgery.training.setting import StageWork
 from surgery.training.stages import train

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from surgery.model.archive import open_weights
-from surgery.training.bundle import read_head
+from surgery.training.resuming.bundle import read_head
 from tests.networks import classifier
 from tests.recipes_text import write_recipe
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from surgery.training import stops
-from surgery.training.examples import ArrayExamples
+from surgery.training.data.examples import ArrayExamples
 from surgery.training.setting import StageWork
 from surgery.training.stages import train
 from tests.training import small

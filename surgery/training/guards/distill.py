@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from surgery.planning.teaching import Taught
-from surgery.training.examples import Array, Examples, Indices
+from surgery.training.data.examples import Array, Examples, Indices
 
 Answers = tuple[Array, ...]
 """For each output that is taught, what the teacher says of the units that both have: logits, or plain values."""

@@ -14,9 +14,9 @@ from surgery.model.derive import derive
 from surgery.model.spec import ModelSpec
 from surgery.model.weights import Cast, Resampled, Sliced, Stored, WeightSource
 from surgery.planning.guards import GuardPlan, penalty_strength
-from surgery.training.examples import Array, Examples, Subset
+from surgery.training.data.examples import Array, Examples, Subset
+from surgery.training.data.order import Batches, permutation
 from surgery.training.guards.penalty import Penalty, anchor
-from surgery.training.order import Batches, permutation
 
 Information = Mapping[tuple[str, str], Array]
 """An array for each variable that trains, by the path of its layer and its key."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from surgery.training.check import DataFacts
-from surgery.training.examples import Examples, Indices, Stream
+from surgery.training.data.check import DataFacts
+from surgery.training.data.examples import Examples, Indices, Stream
 from surgery.training.guards.distill import Answers, Teacher, taught_by, with_answers
 from surgery.training.guards.penalty import Penalty, added
 from surgery.training.guards.replay import Mixing, joined, mixed_order

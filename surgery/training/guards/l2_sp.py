@@ -10,7 +10,7 @@ import numpy as np
 from surgery.model.carried import Rows
 from surgery.model.weights import NEW
 from surgery.planning.guards import GuardPlan, penalty_strength
-from surgery.training.examples import Array
+from surgery.training.data.examples import Array
 from surgery.training.guards.penalty import Penalty, anchor
 
 

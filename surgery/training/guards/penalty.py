@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from surgery.training.examples import Array
+from surgery.training.data.examples import Array
 
 
 @dataclass(frozen=True)

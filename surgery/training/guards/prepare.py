@@ -13,10 +13,10 @@ from surgery.planning.guards import GuardPlan, old_batch_size
 from surgery.recipe.data import DataSource
 from surgery.recipe.guards import EWC, Distill, DistillGuard, EWCGuard, L2SPGuard, Replay, ReplayGuard
 from surgery.recipe.training import Training
-from surgery.training.check import check_data, facts_of
-from surgery.training.data import open_data
-from surgery.training.datasets import Datasets, loss_name
-from surgery.training.examples import Examples
+from surgery.training.data.check import check_data, facts_of
+from surgery.training.data.datasets import Datasets, loss_name
+from surgery.training.data.examples import Examples
+from surgery.training.data.opening import open_data
 from surgery.training.guards.distill import Teacher
 from surgery.training.guards.ewc import chosen, ewc, fisher
 from surgery.training.guards.guarding import Guarding, Mixed

@@ -10,8 +10,8 @@ import numpy as np
 
 from surgery.errors import DataInvalid, SurgeryError
 from surgery.model.weights import shape_text
-from surgery.training.examples import Array, Batch, Examples, Indices, TensorFacts, packed
-from surgery.training.order import permutation
+from surgery.training.data.examples import Array, Batch, Examples, Indices, TensorFacts, packed
+from surgery.training.data.order import permutation
 from surgery.training.place import Field
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from surgery.planning.teaching import Answer, Taught
-from surgery.training.examples import ArrayExamples
+from surgery.training.data.examples import ArrayExamples
+from surgery.training.data.order import Batches
 from surgery.training.guards.distill import Teacher, answer, distance, taught_by, with_answers
-from surgery.training.order import Batches
 from tests.training import small
 
 pytestmark = pytest.mark.keras

@@ -6,7 +6,7 @@ import pytest
 
 from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec
 from surgery.model.weights import NEW, Averaged, Cast, Fresh, Overlap, Sliced, Stored
-from surgery.training.examples import ArrayExamples
+from surgery.training.data.examples import ArrayExamples
 from surgery.training.guards.ewc import chosen, fisher, moved
 
 pytestmark = pytest.mark.keras

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from surgery.errors import DataInvalid
-from surgery.training.examples import ArrayExamples
+from surgery.training.data.examples import ArrayExamples
+from surgery.training.data.order import Batches, permutation
 from surgery.training.guards.replay import Mixing, check_old, joined, mixed_order
-from surgery.training.order import Batches, permutation
 
 pytestmark = pytest.mark.keras
 

@@ -15,7 +15,7 @@ from surgery.model.fingerprint import config_digest
 from surgery.training.progress import Progress, Quiet
 from surgery.training.result import RunResult
 from surgery.training.run import run
-from tests.training.interrupting import At, obeying
+from tests.training.resuming.interrupting import At, obeying
 
 pytestmark = pytest.mark.keras
 

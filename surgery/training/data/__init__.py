@@ -1,0 +1,1 @@
+"""What training learns from: sources as examples, their order, and what must fit before the first step."""

@@ -1,0 +1,204 @@
+"""What must fit before the first step: inputs, targets and loss against the model, batch size, monitored metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from surgery.errors import DataInvalid, InvalidValue, SurgeryError
+from surgery.model.weights import shape_text
+from surgery.recipe.training import Stage
+from surgery.training.data.examples import Array, Examples, TensorFacts
+from surgery.training.data.targets import Output, check_targets
+from surgery.training.layers import output_names
+from surgery.training.objects import snake_case
+from surgery.training.place import Field
+
+LOOKED_AT = 4096
+"""Examples that are looked at in one go."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What the report says about a set of examples."""
+
+    examples: int
+    classes: Mapping[int, int] = field(default_factory=dict)
+    """How often each class index occurs; empty where targets are no classes."""
+
+
+def check_data(examples: Examples, model: Any, loss: str | None, place: Field) -> list[SurgeryError]:
+    """What keeps a model from taking these examples.
+
+    Args:
+        examples: The examples.
+        model: The Keras model.
+        loss: The loss in Keras' snake case, where it is known; targets are checked against it.
+        place: The source's keys in the recipe.
+    """
+    errors = [error for facts, tensor in _paired(examples, model) if (error := _input_error(facts, tensor))]
+    if not errors:
+        errors += _unusable_values(examples)
+    outputs = outputs_of(model)
+    if len(outputs) != len(examples.targets):
+        what = f"{len(examples.targets)} arrays of targets, and the model has {len(outputs)} outputs"
+        errors.append(DataInvalid(what, expected=f"one for each of {', '.join(o.name for o in outputs)}"))
+    else:
+        errors += [
+            error
+            for target, output in zip(examples.targets, outputs, strict=True)
+            if (error := check_targets(target, output, loss))
+        ]
+    for error in errors:
+        error.field = error.field or place
+    return errors
+
+
+def check_stage(stage: Stage, model: Any, has_validation: bool, place: Field) -> list[SurgeryError]:
+    """What keeps a stage from doing what it seems to do: a loss that the last activation does not suit, a metric to
+    watch that nobody measures."""
+    errors: list[SurgeryError] = []
+    for output in outputs_of(model):
+        if error := _activation_error(stage, output):
+            error.field = (*place, "loss")
+            errors.append(error)
+    for number, callback in enumerate(stage.callbacks):
+        monitor = str(callback.config.get("monitor", DEFAULT_MONITOR.get(callback.class_name, "")))
+        if monitor.startswith("val_") and not has_validation:
+            errors.append(
+                InvalidValue(
+                    f"{callback.class_name} watches '{monitor}', and the training has no validation examples",
+                    expected="validation or validation_split under training.data",
+                    fix=f"monitor: {monitor.removeprefix('val_')}",
+                    field=(*place, "callbacks", number),
+                )
+            )
+    return errors
+
+
+DEFAULT_MONITOR = {"EarlyStopping": "val_loss", "ModelCheckpoint": "", "ReduceLROnPlateau": "val_loss"}
+"""What a callback of Keras watches when the recipe does not say it; ModelCheckpoint then only saves."""
+
+
+def check_batch_size(batch_size: int, examples: int, place: Field) -> list[SurgeryError]:
+    """Refuses a batch that the examples never fill."""
+    if batch_size <= examples:
+        return []
+    return [
+        DataInvalid(
+            f"batch_size is {batch_size}, and there are {examples} examples",
+            expected=f"at most {examples}",
+            fix=f"batch_size: {examples}",
+            field=(*place, "batch_size"),
+        )
+    ]
+
+
+def facts_of(examples: Examples) -> DataFacts:
+    """How many examples there are, and how many of each class."""
+    target = examples.targets[0]
+    if target.dtype.kind not in "iu" or target.size != len(examples):
+        return DataFacts(len(examples))
+    values, counts = np.unique(target, return_counts=True)
+    return DataFacts(len(examples), dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+
+def outputs_of(model: Any) -> list[Output]:
+    """The outputs of a Keras model as values."""
+    import keras
+
+    tensors = keras.tree.flatten(model.outputs)
+    return [
+        Output(name, tuple(tensor.shape), _activation(tensor._keras_history.operation))
+        for name, tensor in zip(output_names(model), tensors, strict=True)
+    ]
+
+
+def _paired(examples: Examples, model: Any) -> list[tuple[TensorFacts, Any]]:
+    return list(zip(examples.inputs, model.inputs, strict=True))
+
+
+def _input_error(facts: TensorFacts, tensor: Any) -> SurgeryError | None:
+    wanted, given = tuple(tensor.shape)[1:], facts.shape
+    if not _takes(wanted, given):
+        return DataInvalid(
+            f"an example of '{facts.name}' has the shape {shape_text(given)}, and '{tensor.name}' takes {shape_text(wanted)}",
+            expected=f"arrays of {shape_text((None, *wanted))}, the examples first",
+            fix=_reshape(wanted, given),
+        )
+    if (facts.dtype == "string") != (str(tensor.dtype) == "string"):
+        return DataInvalid(
+            f"'{facts.name}' holds {facts.dtype}", expected=f"{tensor.dtype}, which '{tensor.name}' takes"
+        )
+    return None
+
+
+def _takes(wanted: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
+    """As Keras does: a last axis of 1 may be left out, or be there where the model has none."""
+    if len(given) == len(wanted) - 1 and wanted[-1] == 1:
+        given = (*given, 1)
+    if len(given) == len(wanted) + 1 and given[-1] == 1:
+        given = given[:-1]
+    return len(given) == len(wanted) and all(w in (None, g) for w, g in zip(wanted, given, strict=True))
+
+
+def _reshape(wanted: tuple[int | None, ...], given: tuple[int, ...]) -> str | None:
+    if math.prod(n or 0 for n in wanted) != math.prod(given):
+        return None
+    return f"save it with another shape: array.reshape({', '.join(map(str, (-1, *wanted)))})"
+
+
+def _unusable_values(examples: Examples) -> list[SurgeryError]:
+    """NaN and infinity in the inputs as the model would get them."""
+    if not examples.may_hold_nan:
+        return []
+    for start in range(0, len(examples), LOOKED_AT):
+        batch = examples.take(np.arange(start, min(start + LOOKED_AT, len(examples))))[0]
+        arrays: tuple[Array, ...] = batch if isinstance(batch, tuple) else (batch,)
+        for array, facts in zip(arrays, examples.inputs, strict=True):
+            if array.dtype.kind != "f":  # one of several inputs, of text or whole numbers
+                continue
+            bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+            if bad.any():
+                first = start + int(np.argmax(bad))
+                return [
+                    DataInvalid(
+                        f"'{facts.name}' holds NaN or infinity, first in example {first}",
+                        expected="finite numbers",
+                        fix="leave those examples out, or fill the gaps",
+                    )
+                ]
+    return []
+
+
+def _activation(layer: Any) -> str | None:
+    """The name of a layer's activation; None where it cannot be told."""
+    if type(layer).__name__ == "Softmax":
+        return "softmax"
+    function = getattr(layer, "activation", None)
+    return getattr(function, "__name__", None)
+
+
+def _activation_error(stage: Stage, output: Output) -> SurgeryError | None:
+    loss = snake_case(stage.loss.class_name)
+    if loss not in {"sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"}:
+        return None
+    from_logits = bool(stage.loss.config.get("from_logits", False))
+    class_name = "".join(word.capitalize() for word in loss.split("_"))
+    if output.activation == "linear" and not from_logits:
+        return InvalidValue(
+            f"{loss} takes probabilities, and '{output.name}' has no activation, so that it gives logits",
+            expected="a softmax or sigmoid at the end, or a loss that takes logits",
+            fix=f"loss: {{{class_name}: {{from_logits: true}}}}",
+        )
+    if output.activation in {"softmax", "sigmoid"} and from_logits:
+        return InvalidValue(
+            f"{loss} is told that it gets logits, and '{output.name}' gives probabilities ({output.activation})",
+            expected="probabilities with from_logits: false, or an output without activation",
+            fix=f"loss: {loss}",
+        )
+    return None

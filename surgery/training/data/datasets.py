@@ -1,0 +1,119 @@
+"""What a training learns from and what it is watched on, opened and checked against the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from surgery.errors import DataInvalid, SurgeryError, raise_all
+from surgery.model.keras_object import LossObject
+from surgery.recipe.training import Training
+from surgery.training.data.augmentation import check_augmentation
+from surgery.training.data.check import DataFacts, check_batch_size, check_data, check_stage, facts_of
+from surgery.training.data.class_weight import weighted
+from surgery.training.data.examples import Examples, Stream
+from surgery.training.data.opening import open_data, split
+from surgery.training.objects import snake_case
+from surgery.training.place import Field, Place
+
+FIELD: Field = ("training", "data")
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The examples of a training."""
+
+    train: Examples | Stream
+    validation: Examples | Stream | None
+
+    @property
+    def has_streams(self) -> bool:
+        return isinstance(self.train, Stream) or isinstance(self.validation, Stream)
+
+    @property
+    def facts(self) -> dict[str, DataFacts]:
+        """What the report says, by `train` and `validation`. Nothing is known of a stream."""
+        named = {"train": self.train, "validation": self.validation}
+        return {
+            name: facts_of(data) for name, data in named.items() if data is not None and not isinstance(data, Stream)
+        }
+
+
+def open_datasets(training: Training, model: Any, folder: Path, trust: Sequence[str], seed: int) -> Datasets:
+    """Opens the data of a training, and refuses before the first step what would go wrong at one.
+
+    Raises:
+        SurgeryError: One for each thing that does not fit.
+    """
+    data = training.data
+    train = open_data(data.train, model, Place(folder, (*FIELD, "train"), trust))
+    validation: Examples | Stream | None = None
+    if data.validation is not None:
+        validation = open_data(data.validation, model, Place(folder, (*FIELD, "validation"), trust))
+    elif data.validation_split is not None:
+        train, validation = _split(train, data.validation_split, seed)
+    opened = Datasets(train, validation)
+    raise_all(_errors(training, opened, model) + _unfit(training, opened.train, trust))
+    return opened
+
+
+def _split(train: Examples | Stream, fraction: float, seed: int) -> tuple[Examples, Examples]:
+    if isinstance(train, Stream) or len(train) < 2:
+        raise DataInvalid(
+            "validation_split needs at least two examples that can be told apart, and this is "
+            + ("a stream of batches" if isinstance(train, Stream) else "one example"),
+            expected="arrays or images; or a validation source of its own",
+            fix="validation: {factory: package.module:function}",
+            field=(*FIELD, "validation_split"),
+        )
+    return split(train, fraction, seed)
+
+
+def _errors(training: Training, opened: Datasets, model: Any) -> list[SurgeryError]:
+    errors: list[SurgeryError] = []
+    for number, stage in enumerate(training.stages):
+        errors += check_stage(stage, model, opened.validation is not None, ("training", "stages", number))
+    sources = (("train", opened.train), ("validation", opened.validation))
+    for name, data in sources:
+        if data is None or isinstance(data, Stream):
+            continue
+        key = name if name == "train" or training.data.validation is not None else "train"
+        for loss in dict.fromkeys(loss_name(stage.loss) for stage in training.stages):
+            found = check_data(data, model, loss, (*FIELD, key))
+            errors += [error for error in found if error.what not in {known.what for known in errors}]
+    if not isinstance(opened.train, Stream) and "batch_size" in training.data.model_fields_set:
+        errors += check_batch_size(training.data.batch_size, len(opened.train), FIELD)
+    return errors
+
+
+def _unfit(training: Training, train: Examples | Stream, trust: Sequence[str]) -> list[SurgeryError]:
+    """What asks for examples by index or for classes, and does not find them."""
+    errors: list[SurgeryError] = []
+    asked: dict[Field, bool] = {(*FIELD, "augmentation"): bool(training.data.augmentation)}
+    for number, stage in enumerate(training.stages):
+        place: Field = ("training", "stages", number)
+        asked[(*place, "class_weight")] = stage.class_weight is not None
+        if not isinstance(train, Stream):
+            try:
+                weighted(train, stage, place)
+            except SurgeryError as error:
+                errors.append(error)
+    if not isinstance(train, Stream):
+        return errors + check_augmentation(training.data.augmentation, train, trust)
+    return [
+        DataInvalid(
+            f"{field[-1]}, and a factory makes its own batches",
+            expected="batches that the factory has prepared so",
+            fix="leave it out here, and do it in the factory",
+            field=field,
+        )
+        for field, is_asked in asked.items()
+        if is_asked
+    ]
+
+
+def loss_name(loss: LossObject) -> str | None:
+    """A loss of Keras in its snake case."""
+    return None if loss.is_custom else snake_case(loss.class_name)

@@ -1,0 +1,1 @@
+"""What frozen layers make of an example, computed once."""

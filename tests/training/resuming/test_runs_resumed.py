@@ -1,0 +1,257 @@
+"""Whole runs that are interrupted and resumed, and stages that are not done again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import surgery
+from surgery.errors import CheckpointInvalid, CheckpointStale, Errors, RunFailed, SurgeryError, Terminated
+from surgery.training.progress import Quiet
+from surgery.training.result import RunResult
+from surgery.training.resuming.checkpoint import NAME
+from surgery.training.run import run
+from tests.training import small
+from tests.training.resuming.interrupting import At, obeying
+
+pytestmark = pytest.mark.keras
+
+RECIPE = """\
+surgery: 1
+name: small
+seed: 7
+model: {path: base.keras}
+operations:
+  - {op: freeze, layers: {to: norm}}
+training:
+  data:
+    train: {npz: data.npz, x: x, y: y}
+    validation_split: 0.25
+    batch_size: 16
+  stages:
+    - name: head
+      epochs: 2
+      optimizer: {Adam: {learning_rate: 0.01}}
+      loss: sparse_categorical_crossentropy
+      metrics: [accuracy]
+    - name: all
+      operations: [{op: unfreeze, layers: {to: norm}}]
+      epochs: 2
+      optimizer: {Adam: {learning_rate: 0.001}}
+      loss: sparse_categorical_crossentropy
+      metrics: [accuracy]
+evaluation:
+  - {name: validation, data: validation}
+outputs: {model: build/small.keras}
+"""
+
+
+class Said(At):
+    """Keeps what is said, and perhaps sends a signal."""
+
+    def __init__(self, *when: Any) -> None:
+        super().__init__(*(when or ("", 0, 0)))
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, data, and a recipe."""
+    folder = tmp_path_factory.mktemp("base")
+    small.model().save(folder / "base.keras")
+    data = small.examples(96)
+    np.savez(folder / "data.npz", x=data.x[0], y=data.y[0])
+    (folder / "recipe.yaml").write_text(RECIPE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(base: Path) -> RunResult:
+    """The run that nothing interrupts."""
+    return carried_out(base)
+
+
+@pytest.fixture
+def folder(base: Path, tmp_path: Path) -> Path:
+    for name in ("base.keras", "data.npz", "recipe.yaml"):
+        shutil.copy(base / name, tmp_path)
+    return tmp_path
+
+
+def carried_out(folder: Path, said: Said | None = None, **options: Any) -> RunResult:
+    plan = surgery.plan(surgery.load_recipe(folder / "recipe.yaml"))
+    with obeying():
+        return run(plan, progress=said or Quiet(), **options)
+
+
+def interrupted(folder: Path, *when: Any, **options: Any) -> Terminated:
+    with pytest.raises(Terminated) as caught:
+        carried_out(folder, Said(*when), **options)
+    return caught.value
+
+
+def plain(document: dict[str, Any]) -> Any:
+    """What of a run's record no clock and no place decides."""
+    stages = [
+        {name: value for name, value in stage.items() if name not in ("seconds", "frozen_prefix", "reused")}
+        | {"epochs": [{**epoch, "seconds": 0} for epoch in stage["epochs"]]}
+        for stage in document["stages"]
+    ]
+    return document["status"], stages, document["evaluation"], document["plan"], document["digests"]
+
+
+def test_a_resumed_run_is_the_uninterrupted_one(folder: Path, whole: RunResult) -> None:
+    error = interrupted(folder, "all", 1, 2, cache=False)
+    place = folder / "build/runs/small/0001"
+    assert error.fix == f"surgery run {folder / 'recipe.yaml'} --resume"
+    assert (place / "last-good.keras").exists()
+    said = Said()
+    result = carried_out(folder, said, resume=True, cache=False)
+    assert said.lines == [f"resumed in {place} at stage 'all', epoch 1, step 2"]
+    assert result.folder == place
+    assert result.model.read_bytes() == whole.model.read_bytes()
+    assert plain(result.document) == plain(whole.document)
+    assert [one["from"] for one in result.document["resumed"]] == ["stage 'all', epoch 1, step 2"]
+    assert "resumed: " in (place / "report.md").read_text()
+    assert sorted(path.name for path in place.iterdir()) == ["curves.svg", "report.html", "report.md", "run.json"]
+
+
+def test_where_nothing_was_interrupted_it_starts_from_the_beginning(folder: Path) -> None:
+    said = Said("head", 1, 1)
+    with pytest.raises(Terminated):
+        carried_out(folder, said, resume=True)
+    assert said.lines == [f"nothing to resume in {folder / 'build/runs/small'}: it starts from the beginning"]
+    said = Said("head", 1, 1)
+    with pytest.raises(Terminated):
+        carried_out(folder, said)
+    (line,) = said.lines
+    assert line.startswith(f"{folder / 'build/runs/small/0001'} was interrupted; to go on with it: surgery run ")
+
+
+def lines_of(error: SurgeryError) -> list[str]:
+    return [one.what for one in (error.errors if isinstance(error, Errors) else [error])]
+
+
+def test_what_moved_is_named_with_its_fix(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(folder, "head", 1, 3)
+    kept = (folder / "build/runs/small/0001" / NAME).read_bytes()
+    data = np.load(folder / "data.npz")
+    np.savez(folder / "data.npz", x=data["x"] + 1, y=data["y"])
+    small.model(features=8).save(folder / "base.keras")
+    (folder / "recipe.yaml").write_text(RECIPE.replace("learning_rate: 0.001", "learning_rate: 0.002"))
+    monkeypatch.setattr("surgery.planning.facts.versions", lambda _: {"keras": "9.9"})
+    with pytest.raises(Errors) as caught:
+        carried_out(folder, resume=True, cache=False)
+    found = {one.what.partition(":")[0]: one for one in caught.value.errors}
+    assert {type(one) for one in caught.value.errors} == {CheckpointStale}
+    assert "data npz data.npz" in found
+    assert found["recipe training stages 2 all"].fix == "put that part of the recipe back"
+    assert str(found["version keras"].fix).startswith("pip install 'keras==3.")
+    assert found["cache"].fix == "--cache"
+    assert "start from the beginning: surgery run " in str(caught.value)
+    assert (folder / "build/runs/small/0001" / NAME).read_bytes() == kept
+
+
+def test_another_source_is_named(folder: Path) -> None:
+    interrupted(folder, "head", 1, 3)
+    other = keras.models.load_model(folder / "base.keras")
+    other.get_layer("head").kernel.assign(other.get_layer("head").kernel + 1)
+    other.save(folder / "base.keras")
+    with pytest.raises(CheckpointStale, match="model variable head vars/0 kernel") as caught:
+        carried_out(folder, resume=True)
+    assert "put the model back as it was" in str(caught.value.fix)
+
+
+def test_a_damaged_checkpoint_is_refused(folder: Path) -> None:
+    interrupted(folder, "head", 1, 3)
+    place = folder / "build/runs/small/0001" / NAME
+    data = place.read_bytes()
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 4
+    for content in (data[: len(data) // 2], flipped, b"", (folder / "data.npz").read_bytes()):
+        place.write_bytes(content)
+        with pytest.raises(CheckpointInvalid) as caught:
+            carried_out(folder, resume=True)
+        assert "rm " in str(caught.value.fix)
+
+
+def stages(result: RunResult) -> list[tuple[str, bool]]:
+    return [(stage["name"], stage["reused"]) for stage in result.document["stages"]]
+
+
+def test_a_stage_is_done_again_only_if_something_moved(folder: Path, whole: RunResult) -> None:
+    assert stages(carried_out(folder)) == [("head", False), ("all", False)]
+    said = Said()
+    again = carried_out(folder, said)
+    assert said.lines == [f"stage '{name}': done before, not done again" for name in ("head", "all")]
+    assert stages(again) == [("head", True), ("all", True)]
+    assert again.model.read_bytes() == whole.model.read_bytes()
+    assert plain(again.document) == plain(whole.document)
+    (folder / "recipe.yaml").write_text(RECIPE.replace("learning_rate: 0.001", "learning_rate: 0.002"))
+    assert stages(carried_out(folder)) == [("head", True), ("all", False)]
+    assert stages(carried_out(folder, cache=False)) == [("head", False), ("all", False)]
+
+
+def test_a_stage_that_was_resumed_is_kept_too(folder: Path, whole: RunResult) -> None:
+    interrupted(folder, "all", 2, 1)
+    carried_out(folder, resume=True)
+    again = carried_out(folder)
+    assert stages(again) == [("head", True), ("all", True)]
+    assert again.model.read_bytes() == whole.model.read_bytes()
+    for place in (Path(os.environ["XDG_CACHE_HOME"]) / "keras-surgery/stages").iterdir():
+        data = bytearray(place.read_bytes())
+        data[len(data) // 2] ^= 4
+        place.write_bytes(data)
+    assert stages(carried_out(folder)) == [("head", False), ("all", False)]
+
+
+def test_a_full_disk_ends_the_run_with_one_message(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("surgery.training.resuming.checkpoint.write_bundle", full)
+    monkeypatch.setattr("surgery.training.resuming.checkpoint.SHARE", 1e9)
+    with pytest.raises(RunFailed) as caught:
+        carried_out(folder, cache=False)
+    assert caught.value.exit_status == 5
+    assert "stage 'head', epoch 1, step 1: the checkpoint cannot be written: No space left" in caught.value.what
+    record = json.loads((folder / "build/runs/small/0001/run.json").read_text())
+    assert record["status"] == "failed"
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_another_process_goes_on_with_one_that_was_killed(folder: Path) -> None:
+    (folder / "recipe.yaml").write_text(RECIPE.replace("epochs: 2", "epochs: 12", 1))
+    command = [sys.executable, "-m", "surgery", "run", "recipe.yaml", "--no-cache"]
+    environment = os.environ | {"PYTHONPATH": str(Path(surgery.__file__).parent.parent)}
+    place = folder / "build/runs/small/0001"
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if (place / NAME).exists())
+        process.kill()
+        process.communicate()
+    assert not (place / "run.json").exists()
+    resumed = subprocess.run(
+        [*command, "--resume"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resumed in build/runs/small/0001 at stage '" in resumed.stderr
+    assert (place / "run.json").exists()
+    assert not (place / NAME).exists()
+    resumed_model = (folder / "build/small.keras").read_bytes()
+    assert carried_out(folder, cache=False).model.read_bytes() == resumed_model
