@@ -5,7 +5,7 @@ from __future__ import annotations
 MIB = 1 << 20
 
 # The process that reads the file
-COMPUTING_SECONDS = 15
+COMPUTING_SECONDS = 10
 """Of a processor: what never ends keeps one busy, and a busy machine makes nobody's model unsafe."""
 WALL_FACTOR = 4
 WALL_SECONDS = float(WALL_FACTOR * COMPUTING_SECONDS)

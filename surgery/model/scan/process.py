@@ -13,7 +13,7 @@ from surgery.model.scan.rule import shown
 from surgery.model.scan.verdict import Finding, Status
 
 OUTCOMES = {
-    "scan-timeout": "It took over 15 seconds of computing, or a minute in all (a large config adds to it). HDF5 can be made endless.",
+    "scan-timeout": "It took over 10 seconds of computing, or 40 in all (a large config adds to it). HDF5 can be made endless.",
     "scan-memory": "Reading the file took more memory than any genuine model needs.",
     "scan-crashed": "The process that read the file died, as libhdf5 does on some damaged files.",
     "scan-failed": "The scan itself failed on this file. It counts as a refusal; please report it with the file.",
