@@ -1,11 +1,13 @@
 """Keras' own tests of `clone_model`, with ours in its place: saved, planned, every weight fresh, built.
 
-Tensors to start from are a call of what was built. Skipped is what a recipe has no word for, Python functions that make or call
-layers, and a subclassed model, whose graph is Python too.
+Tensors to start from are a call of what was built. What a Python function makes of layers becomes the operations that do the same:
+`rename`, and `insert` behind a layer that is called with others. Skipped is what no file holds: attributes that a function sets
+on live layers, and a subclassed model, whose graph is Python.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,7 @@ RECIPE = """surgery: 1
 name: clone
 seed: 1
 model: {path: model.keras}
-operations: [{op: reinitialize, layers: "**", optional: true}]
-"""
+operations: """
 
 
 def clone_model(
@@ -38,13 +39,12 @@ def clone_model(
     recursive: bool = False,
 ) -> Any:
     """A model of the same layers with fresh weights."""
-    if clone_function or call_function or recursive:
-        raise SkipTest(
-            "a recipe holds no Python functions; rename, replace and insert do what these tests use them for"
-        )
+    if recursive:
+        raise SkipTest("attributes that a Python function sets on live layers are in no file")
+    operations = _cloned(model, clone_function) + (_called(model, call_function) if call_function else [])
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model.keras")
-        (Path(folder) / "recipe.yaml").write_text(RECIPE)
+        (Path(folder) / "recipe.yaml").write_text(RECIPE + json.dumps(operations))
         try:
             made = api.apply(api.plan(load_recipe(Path(folder) / "recipe.yaml")))
         except (ModelUnsafe, ModelUnsupported) as error:
@@ -54,6 +54,34 @@ def clone_model(
     if model.compiled:
         made.compile_from_config(model.get_compile_config())
     return made
+
+
+def _cloned(model: Any, clone_function: Any) -> list[dict[str, Any]]:
+    """What a function makes of the layers, as operations. A layer that it gives back is kept, with its weights."""
+    if clone_function is None:
+        return [{"op": "reinitialize", "layers": "**", "optional": True}]
+    pairs = [(layer, clone_function(layer)) for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    for layer, clone in pairs:
+        assert type(clone) is type(layer)
+        assert {**clone.get_config(), "name": layer.name} == layer.get_config()
+    made = [clone.name for layer, clone in pairs if clone is not layer]
+    names = {layer.name: clone.name for layer, clone in pairs if clone.name != layer.name}
+    found: list[dict[str, Any]] = [{"op": "reinitialize", "layers": made}] if made else []
+    return [*found, {"op": "rename", "layers": names}] if names else found
+
+
+def _called(model: Any, call_function: Any) -> list[dict[str, Any]]:
+    """What a function calls behind each layer, as insertions."""
+    found = []
+    for layer in model.layers[1:]:
+        probe = type(layer).from_config(layer.get_config())
+        output, behind = call_function(probe, keras.KerasTensor(layer.input.shape)), []
+        while output._keras_history.operation is not probe:
+            behind.insert(0, output._keras_history.operation)
+            output = behind[0].input
+        layers = [{type(one).__name__: {"rate": one.rate, "name": one.name}} for one in behind]
+        found += [{"op": "insert", "after": layer.name, "layers": layers}] if layers else []
+    return found
 
 
 def _on(input_tensors: Any, made: Any) -> Any:
