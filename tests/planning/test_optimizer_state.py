@@ -55,7 +55,7 @@ def test_the_same_optimizer_goes_on_with_what_stays(tmp_path: Path) -> None:
     }
     sentence = "Adam goes on with its state for 2 of 4 variables"
     assert f"  optimizer: {sentence}" in plan_text(plan)
-    assert f"- all: {sentence}" in plan_markdown(plan)
+    assert f"  - {sentence}" in plan_markdown(plan)
     assert plan.to_json()["stages"][1]["optimizer_state"] == sentence
     assert plan.to_json()["stages"][1]["optimizer_ledger"][2]["source"] == "kept"
 
