@@ -26,9 +26,8 @@ from surgery.planning.planner import make_plan
 from surgery.planning.side import open_plan, take_surroundings
 from surgery.recipe import Recipe, load_recipe
 from surgery.recipe.file import read_bytes
+from surgery.recipe.loader import read_document
 from surgery.recipe.named_files import named_files
-from surgery.recipe.parameters import substitute
-from surgery.recipe.reader import read_yaml
 
 MODELS = (".keras", ".h5", ".hdf5")
 _IS_RECIPE = re.compile(rb"^surgery\s*:", re.MULTILINE)
@@ -136,8 +135,7 @@ def _is_recipe(path: str) -> bool:
 def _is_near(path: str, changed: Iterable[str]) -> bool:
     """Whether a change touches the lock of a recipe, or what it reads; it need not be a good recipe."""
     try:
-        document, _ = read_yaml(path, read_bytes(Path(path)))
-        document, _, _ = substitute(document, {})
+        document = read_document(Path(path))
     except SurgeryError:
         return False
     name = document.find("name")

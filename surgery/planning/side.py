@@ -17,10 +17,8 @@ from surgery.model.spec import ModelSpec
 from surgery.model.weights import has_fresh, stored_in
 from surgery.planning.plan import Plan
 from surgery.planning.seeds import layer_seed
-from surgery.recipe.file import read_bytes
+from surgery.recipe.loader import read_document
 from surgery.recipe.named_files import named_files
-from surgery.recipe.parameters import substitute
-from surgery.recipe.reader import read_yaml
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,9 +37,7 @@ def take_surroundings(recipe: Path, revision: Revision) -> None:
     Its models are those of the same revision, or of the working tree where git does not have them. Data decide nothing in a
     plan: they are only linked.
     """
-    document, _ = read_yaml(str(recipe), read_bytes(recipe))
-    document, _, _ = substitute(document, {})
-    for named in sorted(named_files(document), key=lambda named: named.kind == "data"):
+    for named in sorted(named_files(read_document(recipe)), key=lambda named: named.kind == "data"):
         if "\0" in named.path:
             continue
         place = Path(os.path.normpath(recipe.resolve().parent / named.path))

@@ -37,6 +37,16 @@ def load_recipe(path: str | Path, overrides: Mapping[str, Scalar] | None = None,
     return parse_recipe(file, read_bytes(file), overrides or {}, restricted=restricted)
 
 
+def read_document(path: Path) -> Document:
+    """The values of a recipe with its parameters in their places, whatever may be wrong with them.
+
+    Raises:
+        SurgeryError: the file cannot be read.
+    """
+    document, _ = read_yaml(str(path), read_bytes(path))
+    return substitute(document, {})[0]
+
+
 def parse_recipe(path: Path, data: bytes, overrides: Mapping[str, Scalar], *, restricted: bool = False) -> Recipe:
     """A recipe from the bytes of a file; its relative paths start from the folder of `path`."""
     document, problems = read_yaml(str(path), data)

@@ -9,43 +9,30 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from surgery.errors import Interrupted, RunFailed, SurgeryError, Terminated, flatten, raise_all
-from surgery.execution.build import build, build_source_model
+from surgery.execution.build import build
 from surgery.execution.commit import refuse_input, write_result
 from surgery.execution.evidence import evidence
 from surgery.execution.stopping import Stopped, deferred
 from surgery.execution.variables import LiveValues
 from surgery.model.archive.staging import claimed
-from surgery.model.multiply_adds import multiply_adds
 from surgery.model.spec import ModelSpec
 from surgery.planning import Plan
-from surgery.planning.shared_prefix import shared_prefix
-from surgery.recipe.training import Training, byte_count
+from surgery.recipe.training import Training
 from surgery.training.account import Account
 from surgery.training.compiling import check_objects
 from surgery.training.data.augmentation import Augmentation
 from surgery.training.data.datasets import Datasets, open_datasets
 from surgery.training.devices import on, precision, resolve
-from surgery.training.evaluation import (
-    Comparison,
-    Measurement,
-    Setup,
-    compare,
-    gate_failures,
-    measure,
-    misfits,
-    unguarded,
-    values_of,
-)
-from surgery.training.frozen_prefix.features import Budget, default_folder
-from surgery.training.frozen_prefix.shared import SharedPrefix
+from surgery.training.evaluation import gate_failures, values_of
+from surgery.training.evaluations import Evaluations
 from surgery.training.guards.guarding import NO_GUARDS, Guarding
 from surgery.training.guards.prepare import Preparation
-from surgery.training.job import Job, Place, Start, begun
+from surgery.training.job import Job
 from surgery.training.optimizer_state import NOTHING, OptimizerState
-from surgery.training.place import Field
 from surgery.training.progress import Progress, progress_for
 from surgery.training.record import shown
 from surgery.training.result import RunResult
+from surgery.training.resuming.start import Place, Start, begun
 from surgery.training.seeds import seed_everything
 from surgery.training.setting import Setting, StageWork
 from surgery.training.source_state import state_in_source
@@ -113,17 +100,17 @@ def _run(job: Job, start: Start, claims: ExitStack) -> RunResult:
         if datasets is not None:
             account.facts, account.streams = datasets.facts, datasets.has_streams
         guards = _guards(job, model, datasets, account)
-        setup = _setup(job, datasets)
+        evaluations = Evaluations.of(job, datasets)
         with account.timed("evaluation"):
-            before = _before(job, model, setup)
+            before = evaluations.before(job, model)
         place = start.take_place(job, claims)
         if recipe.training is not None and datasets is not None:
-            _trained(job, recipe.training, model, datasets, guards, setup, place, account)
+            _trained(job, recipe.training, model, datasets, guards, evaluations, place, account)
         try:
             with account.timed("evaluation"):
-                account.comparisons = _after(job, model, setup, before)
+                account.comparisons = evaluations.compared(before, evaluations.measured(model))
                 account.history = account.history.ended_with(values_of(account.comparisons))
-                account.spared = setup.shared.described if setup.shared else ()
+                account.spared = shared.described if (shared := evaluations.setup.shared) else ()
         except Stopped as stop:
             if not account.history.stages:
                 raise
@@ -148,7 +135,7 @@ def _trained(
     model: Any,
     datasets: Datasets,
     guards: Guarding,
-    setup: Setup,
+    evaluations: Evaluations,
     place: Place,
     account: Account,
 ) -> None:
@@ -156,7 +143,7 @@ def _trained(
     failure: RunFailed | None = None
     try:
         with account.timed("training"), deferred():
-            outcome = _train(job, training, model, datasets, guards, setup, place)
+            outcome = _train(job, training, model, datasets, guards, evaluations, place)
             account.history, failure = outcome.history, outcome.failure
     except Stopped as stop:
         failure = failure or stop_after_training(stop)
@@ -199,45 +186,14 @@ def _works(job: Job) -> list[StageWork]:
     ]
 
 
-def _setup(job: Job, datasets: Datasets | None) -> Setup:
-    """How evaluations are made: with the metrics and the loss of the last stage, where they name none."""
-    folder, training = job.recipe.folder, job.recipe.training
-    if training is None or datasets is None:
-        return Setup(folder, job.trust)
-    last = training.stages[-1]
-    return Setup(folder, job.trust, datasets.validation, last.metrics, last.loss, _shared(job, training))
-
-
-def _shared(job: Job, training: Training) -> SharedPrefix:
-    """What evaluations compute once: one before the first stage, and one after each."""
-    prefix, stages = shared_prefix(job.plan), job.plan.stages
-    work = sum(multiply_adds(job.plan.final.by_name[name]) or 0 for name in prefix.layers)
-    return SharedPrefix(prefix, work, len(stages) + 1, _budget(job, training), job.device)
-
-
-def _before(job: Job, model: Any, setup: Setup) -> list[Measurement]:
-    """The evaluations of the source model.
-
-    Raises:
-        DataInvalid: One cannot be made on the result; or has a `max_drop`, and cannot be made on the source model.
-    """
-    evaluations = job.recipe.evaluation
-    if not evaluations:
-        return []
-    for number, evaluation in enumerate(evaluations):
-        raise_all(misfits(model, evaluation, setup, _field(number)))
-    if job.plan.source.holds_code:
-        measured = [Measurement(failure="the source model carries code, which is never run")] * len(evaluations)
-    else:
-        source = build_source_model(job.plan, job.trust)
-        measured = [measure(source, one, setup, _field(number)) for number, one in enumerate(evaluations)]
-    pairs = enumerate(zip(evaluations, measured, strict=True))
-    raise_all([error for number, (one, values) in pairs for error in unguarded(one, values, _field(number))])
-    return measured
-
-
 def _train(
-    job: Job, training: Training, model: Any, datasets: Datasets, guards: Guarding, setup: Setup, place: Place
+    job: Job,
+    training: Training,
+    model: Any,
+    datasets: Datasets,
+    guards: Guarding,
+    evaluations: Evaluations,
+    place: Place,
 ) -> Outcome:
     setting = Setting(
         datasets.train,
@@ -250,10 +206,10 @@ def _train(
         job.trust,
         job.progress,
         Augmentation(layers, job.recipe.seed, job.trust) if (layers := training.data.augmentation) else None,
-        _budget(job, training),
+        job.budget(training),
         training.precision,
         guards,
-        Watch(job.recipe.evaluation, setup, guards, datasets.train),
+        Watch(evaluations, guards, datasets.train),
     )
     with precision(model, training.precision):
         return train(model, _works(job), setting, _optimizer_state(job, model), place.keeping)
@@ -262,21 +218,6 @@ def _train(
 def _optimizer_state(job: Job, model: Any) -> OptimizerState:
     is_asked = job.plan.stages[0].optimizer.origin == "file"
     return state_in_source(job.plan, model, job.trust) if is_asked else NOTHING
-
-
-def _budget(job: Job, training: Training) -> Budget | None:
-    """On a GPU the frozen layers may round otherwise alone than in one function with the rest: only where it is asked for."""
-    if not job.cache or (job.device != "cpu" and "cache" not in training.model_fields_set):
-        return None
-    return Budget(byte_count(training.cache.memory), byte_count(training.cache.disk), default_folder())
-
-
-def _after(job: Job, model: Any, setup: Setup, before: Sequence[Measurement]) -> list[Comparison]:
-    found: list[Comparison] = []
-    for number, (evaluation, measured) in enumerate(zip(job.recipe.evaluation, before, strict=True)):
-        after = measure(model, evaluation, setup, _field(number))
-        found += compare(evaluation, measured, after, _field(number))
-    return found
 
 
 def _keep(plan: Plan, model: Any, account: Account, place: Place, failure: RunFailed) -> NoReturn:
@@ -298,7 +239,3 @@ def _keep(plan: Plan, model: Any, account: Account, place: Place, failure: RunFa
 def _write(plan: Plan, spec: ModelSpec, model: Any, output: Path) -> None:
     trained = {path for stage in plan.stages for path, value in stage.trainable.items() if value}
     write_result(plan, spec, LiveValues(model, spec), output, trained)
-
-
-def _field(number: int) -> Field:
-    return ("evaluation", number)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from surgery.execution.stopping import Stopped, is_asked
-from surgery.recipe.evaluation import Evaluation
 from surgery.training.data.examples import Examples, Stream
-from surgery.training.evaluation import Measurement, Setup, measure
+from surgery.training.evaluations import Evaluations
 from surgery.training.guards.guarding import Guarding
 from surgery.training.history import StageRecord
 
@@ -20,13 +18,11 @@ class Watch:
 
     Args:
         evaluations: The evaluations.
-        setup: What they need.
         guards: The guards of the training.
         train: What training learns from.
     """
 
-    evaluations: Sequence[Evaluation]
-    setup: Setup
+    evaluations: Evaluations
     guards: Guarding
     train: Examples | Stream
 
@@ -45,10 +41,8 @@ class Watch:
         if is_last:
             return guarded
         try:
-            found = {one.name: self._measured(model, number, one) for number, one in enumerate(self.evaluations)}
+            found = self.evaluations.measured(model)
         except Stopped:
             return guarded
-        return replace(guarded, evaluation={name: one.values for name, one in found.items()})
-
-    def _measured(self, model: Any, number: int, evaluation: Evaluation) -> Measurement:
-        return measure(model, evaluation, self.setup, ("evaluation", number))
+        names = (one.name for one in self.evaluations.asked)
+        return replace(guarded, evaluation={name: one.values for name, one in zip(names, found, strict=True)})

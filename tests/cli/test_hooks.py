@@ -34,7 +34,7 @@ def hooked(hook: dict[str, str], *files: Path) -> subprocess.CompletedProcess[st
     program, *arguments = shlex.split(hook["entry"])
     assert program == "surgery"
     named = [str(file.relative_to(Path.cwd())) for file in files]
-    command = [sys.executable, "-m", "surgery.cli", *arguments, *named]
+    command = [sys.executable, "-m", "surgery", *arguments, *named]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -69,7 +69,7 @@ def test_fmt_changes_the_file_which_makes_pre_commit_fail(hooks: dict[str, dict[
 def test_lock_check(hooks: dict[str, dict[str, str]], folder: Path) -> None:
     first, second = (write_recipe(each, GOOD) for each in _folders(folder))
     assert hooked(hooks["surgery-lock-check"], first).returncode == 1
-    subprocess.run([sys.executable, "-m", "surgery.cli", "lock", str(first), str(second)], check=True)
+    subprocess.run([sys.executable, "-m", "surgery", "lock", str(first), str(second)], check=True)
     assert hooked(hooks["surgery-lock-check"], first, second).returncode == 0
     second.write_text(second.read_text().replace("conv1", "conv2"))
     done = hooked(hooks["surgery-lock-check"], first, second)

@@ -162,7 +162,7 @@ def test_a_stranger_runs_nothing(repository_of: Repository, attack: str) -> None
     (folder / "one/recipe.yaml").write_text(text)
     repository_of.commit()
     file = folder.parent / "comment.md"
-    command = [sys.executable, "-I", "-m", "surgery.cli", "review", "main", "--dry-run", str(file)]
+    command = [sys.executable, "-I", "-m", "surgery", "review", "main", "--dry-run", str(file)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert not (folder / "owned").exists()

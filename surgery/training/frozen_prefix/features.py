@@ -97,11 +97,6 @@ def prefix_key(prefix: Prefix, model: Any, *circumstances: str) -> str:
     return hashlib.sha256(canonical_json(parts)).hexdigest()
 
 
-def default_folder() -> Path:
-    """Where features lie."""
-    return store.default_folder("features")
-
-
 def _digest(source: Examples, key: str, batch_size: int) -> tuple[str, tuple[tuple[Array, ...], Array | None]]:
     """A digest of examples and prefix; and the targets and weights of all examples, read on the way."""
     digest = hashlib.sha256(f"{key} {batch_size}".encode())
