@@ -23,6 +23,7 @@ from surgery.planning.guards import GuardPlan, guard_plans
 from surgery.planning.ledger import ledger
 from surgery.planning.normalization import adapted, as_asked
 from surgery.planning.optimizer_state import Before, optimizer_plan
+from surgery.planning.patterns import refuse_patterns
 from surgery.planning.plan import Plan, Source, StagePlan
 from surgery.planning.prefix import WHOLE, frozen_prefix
 from surgery.planning.rates import Rate, rates
@@ -64,6 +65,7 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
     except SurgeryError as error:
         error.at(recipe.location("model"))
         raise
+    refuse_patterns(recipe, source.spec)
     if source.holds_code:
         ask = without_code(ask, trust)
     options = {"is_made": source.is_made, "holds_code": source.holds_code}

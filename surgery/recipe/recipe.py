@@ -13,6 +13,7 @@ from surgery.recipe.document import Document, Key, Mark
 from surgery.recipe.evaluation import Evaluation
 from surgery.recipe.operation import AnyOperation
 from surgery.recipe.part import Part
+from surgery.recipe.sizes import patterns
 from surgery.recipe.source import ModelSource
 from surgery.recipe.training import Training
 from surgery.recipe.words import FileName, KerasFile, Module, ParameterName
@@ -76,6 +77,11 @@ class Recipe(Part):
     def text(self) -> str:
         """What stands in its file, as it was when it was read; line ends are those of Unix."""
         return "" if self._document is None else "\n".join(self._document.lines)
+
+    @property
+    def patterns(self) -> int:
+        """How many of its texts may be globs or regular expressions."""
+        return 0 if self._document is None else patterns(self._document)
 
     @property
     def folder(self) -> Path:

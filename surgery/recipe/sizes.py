@@ -12,6 +12,14 @@ MOST = {"operations": 500, "selectors that look at every layer": 300, "regular e
 _SEARCHES = {"class", "regex", "config", "not", "upstream_of", "downstream_of", "between"}
 
 
+def patterns(document: Document) -> int:
+    """How many of its texts may be globs or regular expressions, which read the names of all layers."""
+    nodes = [node.content for _, node in document.root.walk()]
+    return sum(
+        "regex" in one if isinstance(one, Mapping) else isinstance(one, str) and has_wildcard(one) for one in nodes
+    )
+
+
 def sizes(document: Document) -> list[SurgeryError]:
     """What there is more of than any recipe needs that a person can review."""
     found = dict.fromkeys(MOST, 0)

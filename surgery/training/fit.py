@@ -72,7 +72,7 @@ def fit(
     if checkpoint is not None:
         kept = Fitting(
             *(stage.name, stage.epochs, steps if isinstance(data, Batches) else None, validation is not None),
-            *(ours.others, ours.recorder, lambda: course.variables.named(ours.finite.good.values)),
+            *(ours.others, ours.recorder),
         )
         callbacks.insert(-1, Keeper(course, checkpoint, kept, begun))
     with setting.guards.over(short.model):
@@ -104,13 +104,11 @@ class Ours:
     def of(cls, model: Any, work: StageWork, setting: Setting, progress: Progress, course: Course) -> Ours:
         """Those of a stage, as far as an interrupted run came with it."""
         begun = course.underway
-        finite = StopOnNonFinite(work.stage.name, setting.device, model)
+        finite = StopOnNonFinite(work.stage.name, setting.device, model, begun)
         others = Callbacks(_callbacks(work, setting), course.variables.is_changed)
         left_out = LEFT_OUT if course.is_resumed else frozenset[str]()
         if begun is None:
             return cls(finite, others, Recorder(progress.epoch), StepReporter(progress), (0, 0), left_out)
-        if begun.good is not None:
-            finite.good.values = course.variables.of(begun.good)
         others.go_on(begun.callbacks)
         recorder = Recorder(progress.epoch, begun.records, begun.epoch_seconds)
         return cls(finite, others, recorder, StepReporter(progress), (begun.epoch, begun.step), left_out)
@@ -130,7 +128,7 @@ def _failure(act: Callable[[], object], stage: str, finite: StopOnNonFinite, bat
             act()
             has_ended = True
     except Stopped as stop:
-        return None if has_ended else stop_failure(stop, stage, finite.position)
+        return None if has_ended else stop_failure(stop, stage, finite.position, finite.kept)
     except RunFailed as error:
         return error
     except Exception as error:

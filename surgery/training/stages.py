@@ -20,7 +20,7 @@ from surgery.training.resuming.course import Course
 from surgery.training.resuming.keeping import NOT_KEPT, Keeping
 from surgery.training.seeds import reseed_layers
 from surgery.training.setting import Setting, StageWork
-from surgery.training.stops import stop_between, stop_failure
+from surgery.training.stops import good_at, stop_between, stop_failure
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _trained(
     except Stopped as stop:  # before the first step
         if keeping.checkpoint is not None and begun is None:
             keeping.checkpoint.write(course.state(), f"the beginning of stage '{name}'")
-        fitted = Fitted([], stop_failure(stop, name, (1, 0)), None)
+        fitted = Fitted([], stop_failure(stop, name, (1, 0), good_at(begun)), None)
     seconds = time.perf_counter() - began + (begun.seconds if begun else 0.0)
     return _Done(_record(model, work.stage, fitted, seconds), fitted.optimizer, fitted.failure)
 

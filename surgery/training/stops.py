@@ -12,6 +12,7 @@ import numpy as np
 from surgery.errors import Interrupted, RunFailed, Terminated
 from surgery.execution.stopping import Stopped, raise_if_asked
 from surgery.training.layers import changing
+from surgery.training.resuming.state import Underway
 
 OF_BACKENDS = {"tensorflow": {"InvalidArgumentError"}, "jax": set(), "torch": {"RuntimeError", "IndexError"}}
 """What backends raise, besides ValueError and TypeError, when data, loss and model do not fit."""
@@ -39,9 +40,11 @@ class StopOnNonFinite(keras.callbacks.Callback):  # type: ignore[misc]
     device looking would make every step wait, so that the step is found a few steps late.
     """
 
-    def __init__(self, stage: str, device: str, model: Any) -> None:
+    def __init__(self, stage: str, device: str, model: Any, begun: Underway | None = None) -> None:
         super().__init__()
         self.good = Snapshot(model)
+        self.kept = good_at(begun)
+        """Which weights the good ones are."""
         self.async_safe = device != "cpu"
         self._stage = stage
         self._epoch = 0
@@ -72,13 +75,12 @@ class StopOnNonFinite(keras.callbacks.Callback):  # type: ignore[misc]
         now = Snapshot(self.model)
         if not now.is_finite:
             raise self._failure("weights are not numbers any more")
-        self.good = now
+        self.good, self.kept = now, f"the weights after epoch {self._epoch}"
 
     def _failure(self, what: str) -> RunFailed:
-        kept = "the weights from before the stage" if self._epoch == 1 else f"the weights after epoch {self._epoch - 1}"
         return RunFailed(
             f"stage '{self._stage}', epoch {self._epoch}: {what}",
-            expected=f"finite numbers; {kept} are kept",
+            expected=f"finite numbers; {self.kept} are kept",
             fix="a learning rate 10 times smaller, or clipnorm: 1.0 in the optimizer",
         )
 
@@ -93,10 +95,16 @@ class StopBetweenSteps(keras.callbacks.Callback):  # type: ignore[misc]
         raise_if_asked()
 
 
-def stop_failure(stop: Stopped, stage: str, position: tuple[int, int]) -> RunFailed:
+def good_at(begun: Underway | None) -> str:
+    """Which weights are the last good ones when a stage begins, or goes on from where it was interrupted."""
+    if begun is None or (begun.epoch, begun.step) == (0, 0):
+        return "the weights from before the stage"
+    return "the weights with which it was resumed" if begun.step else f"the weights after epoch {begun.epoch}"
+
+
+def stop_failure(stop: Stopped, stage: str, position: tuple[int, int], kept: str) -> RunFailed:
     """The failure that a signal during training stands for."""
     epoch, step = position
-    kept = "the weights from before the stage" if epoch <= 1 else f"the weights after epoch {epoch - 1}"
     return _stopped(stop, f"stage '{stage}', epoch {epoch}, step {step}", kept)
 
 

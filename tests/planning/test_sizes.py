@@ -66,6 +66,17 @@ def test_a_hostile_selector_is_refused(folder: Path, layers: str) -> None:
 
 
 @pytest.mark.timeout(120)
+def test_patterns_that_would_read_for_minutes(folder: Path) -> None:
+    evil = "{op: freeze, layers: '*a*[!c-z]*_*', optional: true}"
+    assert plan_of(folder, *[evil] * 5).steps
+    (error,) = refused(folder, *[evil] * 30)
+    assert isinstance(error, LimitExceeded)
+    assert "30 globs and regular expressions would read 408,895 characters" in error.what
+    assert error.location is not None
+    assert error.location.line == 6
+
+
+@pytest.mark.timeout(120)
 def test_all_ways_between_two_layers(folder: Path, model: ModelSpec) -> None:
     plan = plan_of(folder, "{op: freeze, layers: {between: [image, {last: 1}]}}")
     assert len(plan.steps[0].layers) == LAYERS + 1

@@ -18,8 +18,7 @@ def has_wildcard(text: str) -> bool:
 
 def literal_head(text: str) -> str:
     """What stands before the first wildcard."""
-    found = _WILD.search(text)
-    return text[: found.start()] if found else text
+    return _WILD.split(text, maxsplit=1)[0]
 
 
 class Glob:
@@ -29,14 +28,15 @@ class Glob:
     """
 
     def __init__(self, text: str) -> None:
-        self.head = literal_head(text)
+        literals = _WILD.split(text)
+        self.head, self._between, self._tail = literals[0], literals[1:-1], literals[-1]
         self._tokens = _tokens(text[len(self.head) :])
         self._end = 1 << len(self._tokens)
         self._loops = _bits(self._tokens, lambda token: token.loops)
         self._takes: dict[str, tuple[int, int]] = {}
 
     def matches(self, path: str) -> bool:
-        if not path.startswith(self.head):
+        if not (path.startswith(self.head) and path.endswith(self._tail) and all(one in path for one in self._between)):
             return False
         states = self._skip(1)
         for character in path[len(self.head) :]:

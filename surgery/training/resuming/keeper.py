@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from surgery.training.recorder import Recorder
 from surgery.training.resuming.callback_state import Callbacks, untaken
 from surgery.training.resuming.checkpoint import Checkpoint
 from surgery.training.resuming.course import Course
-from surgery.training.resuming.state import TrainingState, Underway, Values, are_finite, give, value_of
+from surgery.training.resuming.state import TrainingState, Underway, are_finite, give, value_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ class Fitting:
         has_validation: Whether something is looked at after each epoch.
         callbacks: The recipe's callbacks.
         recorder: Has the records of its epochs.
-        good: The last good weights.
     """
 
     name: str
@@ -39,7 +37,6 @@ class Fitting:
     has_validation: bool
     callbacks: Callbacks
     recorder: Recorder
-    good: Callable[[], Values]
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,6 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
                 [] if steps is None else steps.metrics,
                 logs,
                 self._fitting.callbacks.states() if steps is None else steps.callbacks,
-                self._fitting.good() if step else None,
                 self._course.key,
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -39,8 +39,6 @@ class Underway:
     """What they came to, where all its steps are done and the validation is not."""
     callbacks: list[Any]
     """The state of each of the recipe's callbacks."""
-    good: Values | None = None
-    """The last good weights, where they are not those of now."""
     key: str | None = None
     """The digest of all that the stage follows from."""
 
@@ -138,14 +136,6 @@ class Variables:
         name = self._names.get(id(variable))
         return name is None or name in self._changed
 
-    def of(self, values: Values) -> list[tuple[Any, Array]]:
-        """Variables with these values, which they are not given."""
-        return [(self._all[name], value) for name, value in values.items()]
-
-    def named(self, values: Iterable[tuple[Any, Array]]) -> dict[str, Array]:
-        """Values of variables, by name."""
-        return {self._names[id(variable)]: value for variable, value in values}
-
     def restore(self, values: Values) -> None:
         """Gives the model these values.
 
@@ -183,8 +173,7 @@ def are_finite(values: Values) -> bool:
 
 def _underway_value(begun: Underway) -> dict[str, Any]:
     plain = {name: getattr(begun, name) for name in begun.__dataclass_fields__}
-    good = None if begun.good is None else dict(begun.good)
-    return plain | {"records": [_plain(record) for record in begun.records], "good": good}
+    return plain | {"records": [_plain(record) for record in begun.records]}
 
 
 def _plain(record: EpochRecord | StageRecord) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Clock:
 def state() -> TrainingState:
     record = EpochRecord(1, {"loss": float("nan"), "accuracy": 0.1}, 0.5, None)
     variables = {"dense 0": np.arange(3, dtype="float32")}
-    begun = Underway(1, 2, (record,), 3.0, 1.0, [np.array(5)], [], None, [None], dict(variables), "key")
+    begun = Underway(1, 2, (record,), 3.0, 1.0, [np.array(5)], [], None, [None], "key")
     carried = OptimizerState({("dense", 0, "momentum"): np.ones(3)}, {("dense", 0): 7})
     return TrainingState((StageRecord("head", 2, (record,), 1.5, 3),), variables, carried, begun)
 
