@@ -7,12 +7,11 @@ import signal
 from typing import Any
 
 import keras
-import numpy as np
 
 from surgery.errors import Interrupted, RunFailed, Terminated
 from surgery.execution.stopping import Stopped, raise_if_asked
 from surgery.training.layers import changing
-from surgery.training.resuming.state import Underway
+from surgery.training.resuming.state import Underway, are_finite, value_of
 
 OF_BACKENDS = {"tensorflow": {"InvalidArgumentError"}, "jax": set(), "torch": {"RuntimeError", "IndexError"}}
 """What backends raise, besides ValueError and TypeError, when data, loss and model do not fit."""
@@ -22,15 +21,21 @@ class Snapshot:
     """The values of the variables that training may change, as they were at some moment."""
 
     def __init__(self, model: Any) -> None:
-        self.values = [(variable, np.array(keras.ops.convert_to_numpy(variable))) for variable in changing(model)]
+        self._values = [(variable, value_of(variable)) for variable in changing(model)]
+
+    def take(self) -> None:
+        """The values of now, in place of those before."""
+        for variable, value in self._values:
+            value[...] = keras.ops.convert_to_numpy(variable)
 
     def restore(self) -> None:
-        for variable, value in self.values:
+        for variable, value in self._values:
             variable.assign(value)
 
     @property
-    def is_finite(self) -> bool:
-        return all(np.isfinite(value).all() for _, value in self.values if value.dtype.kind == "f")
+    def is_still_finite(self) -> bool:
+        """Whether the variables are numbers now."""
+        return are_finite(variable for variable, _ in self._values)
 
 
 class StopOnNonFinite(keras.callbacks.Callback):  # type: ignore[misc]
@@ -72,10 +77,10 @@ class StopOnNonFinite(keras.callbacks.Callback):  # type: ignore[misc]
         for key, word in (("loss", "the loss"), ("val_loss", "the validation loss")):
             if not math.isfinite((logs or {}).get(key, 0.0)):
                 raise self._failure(f"{word} is not a number any more")
-        now = Snapshot(self.model)
-        if not now.is_finite:
+        if not self.good.is_still_finite:
             raise self._failure("weights are not numbers any more")
-        self.good, self.kept = now, f"the weights after epoch {self._epoch}"
+        self.good.take()
+        self.kept = f"the weights after epoch {self._epoch}"
 
     def _failure(self, what: str) -> RunFailed:
         return RunFailed(

@@ -13,8 +13,9 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,19 @@ _DAMAGES = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSE
 
 
 class Packer:
-    """Turns nested values into JSON and a list of arrays. One that stands in several places is kept once."""
+    """Turns nested values into JSON and a list of arrays, each to be read when its turn comes. One that stands in several places
+    is kept once."""
 
     def __init__(self) -> None:
-        self.arrays: list[Array] = []
+        self.arrays: list[Callable[[], Array]] = []
         self._places: dict[int, int] = {}
 
     def pack(self, value: Any) -> Any:
         """The value as JSON.
 
         Raises:
-            TypeError: It holds something else than plain values, NumPy's, lists, tuples and dicts with text as keys.
+            TypeError: It holds something else than plain values, NumPy's, lists, tuples, dicts with text as keys, and other
+                mappings of text to arrays, which may make an array when it is asked for.
         """
         match value:
             case None | bool() | int() | float() | str() if type(value) in (type(None), bool, int, float, str):
@@ -58,15 +61,20 @@ class Packer:
                 return {"tuple": [self.pack(item) for item in value]}
             case dict() if type(value) is dict and all(type(key) is str for key in value):
                 return {"dict": {key: self.pack(item) for key, item in value.items()}}
+            case Mapping() if type(value) is not dict:
+                return {"dict": {key: {"array": self._add(partial(value.__getitem__, key))} for key in value}}
         raise TypeError(f"a {type(value).__name__} cannot be kept")
 
     def _place(self, array: Array) -> int:
         if array.dtype.hasobject:
             raise TypeError("an array of objects cannot be kept")
         if id(array) not in self._places:
-            self._places[id(array)] = len(self.arrays)
-            self.arrays.append(array)
+            self._places[id(array)] = self._add(lambda: array)
         return self._places[id(array)]
+
+    def _add(self, read: Callable[[], Array]) -> int:
+        self.arrays.append(read)
+        return len(self.arrays) - 1
 
 
 def unpack(packed: Any, arrays: list[Array]) -> Any:
@@ -108,7 +116,7 @@ def write_bundle(path: Path, head: Mapping[str, Any], value: Any) -> None:
     descriptor = open_stage(stage)
     try:
         writer = ZipWriter(descriptor)
-        members = [_add(writer, f"{number}.npy", array) for number, array in enumerate(packer.arrays)]
+        members = [_add(writer, f"{number}.npy", read()) for number, read in enumerate(packer.arrays)]
         document = json.dumps({"head": dict(head), "members": members, "value": packed}).encode()
         writer.add(f"document-{hashlib.sha256(document).hexdigest()}.json", document)
         writer.close()

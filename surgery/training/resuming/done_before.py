@@ -63,7 +63,7 @@ class DoneBefore:
         if course.key is None:
             return
         state = course.state()
-        size = sum(value.nbytes for value in (*state.variables.values(), *state.optimizer.slots.values()))
+        size = course.variables.size + sum(value.nbytes for value in state.optimizer.slots.values())
         if size > self.room:
             return
         with suppress(OSError):

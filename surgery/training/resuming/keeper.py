@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from surgery.training.recorder import Recorder
 from surgery.training.resuming.callback_state import Callbacks, untaken
 from surgery.training.resuming.checkpoint import Checkpoint
 from surgery.training.resuming.course import Course
-from surgery.training.resuming.state import TrainingState, Underway, are_finite, give, value_of
+from surgery.training.resuming.state import Live, TrainingState, Underway, are_finite, give, value_of
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         if not optimizer.built and (self._begun is not None or self._fitting.steps is None):
             optimizer.build(self.model.trainable_variables)
         if self._begun is not None:
-            _give_all(optimizer.variables, self._begun.optimizer)
+            _give_all(optimizer.variables, self._begun.optimizer.values())
             self._fitting.callbacks.restore(self._begun.callbacks)
         if self._fitting.steps is None:
-            self._last_end = self._taken(self._epoch)
+            self._last_end = _read(self._taken(self._epoch))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
@@ -105,7 +106,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         done = self._fitting.epochs if self.model.stop_training else epoch + 1
         if self._fitting.steps is None:
-            self._last_end = self._taken(done)
+            self._last_end = _read(self._taken(done))
         if is_asked() or self._is_due():
             self._write(self._last_end or self._taken(done))
 
@@ -126,8 +127,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _taken(
         self, epoch: int, step: int = 0, steps: _Steps | None = None, logs: dict[str, Array] | None = None
-    ) -> TrainingState:
-        """The state of now.
+    ) -> TrainingState | None:
+        """The state of now. None where weights are no numbers, which never take the place of good ones.
 
         Args:
             epoch: Epochs that are done.
@@ -136,6 +137,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             logs: What the metrics came to, where all steps are done.
         """
         self._sync()
+        if not are_finite(self._course.variables.changing()):
+            return None
         recorder = self._fitting.recorder
         return self._course.state(
             Underway(
@@ -144,7 +147,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
                 tuple(recorder.records),
                 time.perf_counter() - self._since,
                 recorder.seconds if step else 0.0,
-                [value_of(one) for one in self.model.optimizer.variables],
+                Live({str(number): one for number, one in enumerate(self.model.optimizer.variables)}),
                 [] if steps is None else steps.metrics,
                 logs,
                 self._fitting.callbacks.states() if steps is None else steps.callbacks,
@@ -153,8 +156,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         )
 
     def _write(self, state: TrainingState | None) -> None:
-        """Weights that are no numbers never take the place of good ones."""
-        if state is None or state.underway is None or not are_finite(state.variables):
+        if state is None or state.underway is None:
             return
         begun = state.underway
         place = f"epoch {begun.epoch + 1}, step {begun.step}" if begun.step else f"the end of epoch {begun.epoch}"
@@ -166,6 +168,10 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.jax_state_sync()
 
 
-def _give_all(variables: list[Any], values: list[Array]) -> None:
+def _read(state: TrainingState | None) -> TrainingState | None:
+    return None if state is None else state.read()
+
+
+def _give_all(variables: list[Any], values: Collection[Array]) -> None:
     for variable, value in zip(variables, values, strict=True):
         give(variable, value)

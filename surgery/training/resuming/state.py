@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import keras
-import numpy as np
 
 from surgery.training.data.examples import Array
 from surgery.training.history import EpochRecord, StageRecord
@@ -32,7 +31,8 @@ class Underway:
     """What the stage took so far."""
     epoch_seconds: float
     """What the next epoch took so far."""
-    optimizer: list[Array]
+    optimizer: Values
+    """What the optimizer keeps, by the place of each among its variables."""
     metrics: list[Array]
     """Where the metrics of the next epoch are, after its steps so far."""
     logs: dict[str, Array] | None
@@ -55,11 +55,16 @@ class TrainingState:
     """What the stage that comes goes on with, where it does."""
     underway: Underway | None = None
 
+    def read(self) -> TrainingState:
+        """The same with the values of now, whatever becomes of the variables."""
+        begun = self.underway and replace(self.underway, optimizer=dict(self.underway.optimizer))
+        return replace(self, variables=dict(self.variables), underway=begun)
+
     def to_value(self) -> dict[str, Any]:
         """As `bundle.write_bundle` takes it."""
         return {
             "stages": [_plain(record) for record in self.stages],
-            "variables": dict(self.variables),
+            "variables": self.variables,
             "slots": [(*name, values) for name, values in self.optimizer.slots.items()],
             "updates": [(*name, count) for name, count in self.optimizer.updates.items()],
             "underway": None if self.underway is None else _underway_value(self.underway),
@@ -81,6 +86,26 @@ class TrainingState:
             OptimizerState(slots, updates),
             None if begun is None else Underway(**{**begun, "records": tuple(map(_epoch, begun["records"]))}),
         )
+
+
+class Live(Mapping[str, Array]):
+    """The values that variables have when they are asked for, so that no more than one is in memory twice.
+
+    Args:
+        variables: The variables by name.
+    """
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> Array:
+        return value_of(self._variables[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
 
 
 class Variables:
@@ -114,9 +139,9 @@ class Variables:
         }
         self._changed |= {name for name, variable in self._all.items() if id(variable) in training}
 
-    def values(self) -> dict[str, Array]:
+    def values(self) -> Live:
         """The values of those that may have changed."""
-        return {name: value_of(self._all[name]) for name in self._all if name in self._changed}
+        return Live({name: variable for name, variable in self._all.items() if name in self._changed})
 
     def all(self) -> Mapping[str, Any]:
         """Every variable."""
@@ -152,7 +177,8 @@ class Variables:
 
 def value_of(variable: Any) -> Array:
     """The value of a variable; later steps do not change it."""
-    return np.array(keras.ops.convert_to_numpy(variable))
+    value: Array = keras.ops.convert_to_numpy(variable)
+    return value if value.flags.owndata else value.copy()
 
 
 def give(variable: Any, value: Array) -> None:
@@ -166,9 +192,10 @@ def give(variable: Any, value: Array) -> None:
     variable.assign(value)
 
 
-def are_finite(values: Values) -> bool:
-    """Whether there is neither NaN nor infinity among them."""
-    return all(np.isfinite(value).all() for value in values.values() if value.dtype.kind == "f")
+def are_finite(variables: Iterable[Any]) -> bool:
+    """Whether there is neither NaN nor infinity in any of them. Looked at where they lie, without a copy of the values."""
+    numbers = (one for one in variables if keras.backend.is_float_dtype(one.dtype))
+    return all(bool(keras.ops.all(keras.ops.isfinite(one))) for one in numbers)
 
 
 def _underway_value(begun: Underway) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Clock:
 def state() -> TrainingState:
     record = EpochRecord(1, {"loss": float("nan"), "accuracy": 0.1}, 0.5, None)
     variables = {"dense 0": np.arange(3, dtype="float32")}
-    begun = Underway(1, 2, (record,), 3.0, 1.0, [np.array(5)], [], None, [None], "key")
+    begun = Underway(1, 2, (record,), 3.0, 1.0, {"0": np.array(5)}, [], None, [None], "key")
     carried = OptimizerState({("dense", 0, "momentum"): np.ones(3)}, {("dense", 0): 7})
     return TrainingState((StageRecord("head", 2, (record,), 1.5, 3),), variables, carried, begun)
 
@@ -94,3 +94,18 @@ def test_weights_that_never_change_are_not_kept_twice() -> None:
     callbacks.restore([kept])
     assert small.same(stopping.best_weights, best)
     assert (stopping.best, stopping.wait) == (1.0, 0)
+
+
+def test_values_are_read_when_they_are_written(tmp_path: Path) -> None:
+    model = small.model()
+    variables = Variables(model)
+    variables.train()
+    taken = TrainingState((), variables.values())
+    before = taken.read()
+    head = model.get_layer("head")
+    head.bias.assign([1.0, 2.0, 3.0])
+    Checkpoint(tmp_path / "checkpoint", {}).write(taken, "here")
+    _, kept = read_checkpoint(tmp_path / "checkpoint")
+    assert list(kept.variables) == list(before.variables)
+    (name,) = [name for name in kept.variables if not np.array_equal(kept.variables[name], before.variables[name])]
+    np.testing.assert_array_equal(kept.variables[name], [1.0, 2.0, 3.0])
