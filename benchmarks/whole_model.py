@@ -1,8 +1,8 @@
 """Trains a net with nothing frozen, once with plain `model.fit` and once as a stage that keeps checkpoints: what that costs.
 
 `python benchmarks/whole_model.py [--examples 512] [--epochs 8] [--rounds 5]`. Both train on the same batches in the same order, in
-turns, in one process; a round is long enough for checkpoints to be due. The first round of each is not counted. On a busy machine
-look at the time of the processor, which others disturb less.
+one process, now the one first and now the other; a round is long enough for checkpoints to be due. The first round of each is not
+counted. On a busy machine look at the time of the processor, which others disturb less.
 """
 
 from __future__ import annotations
@@ -98,10 +98,13 @@ def main() -> None:
     data = ArrayExamples((x,), (generator.integers(0, CLASSES, arguments.examples),), ("x",))
     plain, kept = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(arguments.rounds + 1):
-            plain.append(by_keras(net(), data, arguments.epochs))
+        for number in range(arguments.rounds + 1):
+            if number % 2:
+                plain.append(by_keras(net(), data, arguments.epochs))
             ours, checkpoint = by_stage(net(), data, arguments.epochs, Path(folder))
             kept.append(ours)
+            if not number % 2:
+                plain.append(by_keras(net(), data, arguments.epochs))
             size = checkpoint.path.stat().st_size
             share = checkpoint.seconds / ours[0]
             print(
