@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -46,12 +47,17 @@ def obey_signals() -> None:
     """From now on the first SIGINT or SIGTERM raises `Stopped`, or waits for `raise_if_asked`; the second ends the process."""
     for number in SIGNALS:
         signal.signal(number, _asked)
+    if hasattr(signal, "setitimer"):  # Windows has none
+        signal.signal(signal.SIGALRM, _again)
+        sys.unraisablehook = _unraisable
 
 
 def default_signals() -> None:
     """The command has ended and said so: from now on a signal ends the process, without a word."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
 
 def _asked(number: int, _frame: FrameType | None) -> None:
@@ -60,6 +66,22 @@ def _asked(number: int, _frame: FrameType | None) -> None:
     _Asked.number = number
     if not _Asked.is_deferred:
         raise Stopped(number)
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """Python has swallowed an exception, for it came where nothing can be raised: while a weak reference dies, for one.
+
+    Importing does that all the time, so `Stopped` may be what is lost. It comes again in a moment.
+    """
+    if isinstance(lost.exc_value, Stopped):
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def _again(_number: int, _frame: FrameType | None) -> None:
+    if not _Asked.is_deferred:
+        raise_if_asked()
 
 
 @contextmanager
