@@ -30,6 +30,7 @@ from surgery.planning.rates import Rate, rates
 from surgery.planning.resuming import resuming_notes
 from surgery.planning.simulate import Simulation
 from surgery.planning.source import open_source
+from surgery.planning.targets import unknown_targets, untargeted_notes
 from surgery.recipe import Recipe
 from surgery.recipe.document import Mark
 
@@ -84,7 +85,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
     operations = tuple(operation.bound(library) for operation in recipe.operations)
     fields = [("operations", number) for number in range(len(operations))]
     main = _simulated(recipe, source.spec, operations, fields, ask)
-    errors += main.errors
+    errors += main.errors or unknown_targets(recipe, main.model)
     stored = _optimizer(source)
     stages = list(_stages(recipe, source, main.model, ask, stored, errors))
     guards: tuple[GuardPlan, ...] = ()
@@ -99,7 +100,11 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
         ledger=ledger(source.spec, main.model, recipe.seed),
         stages=tuple(stages),
         guards=guards,
-        notes=(*_losses(source, stored, stages), *resuming_notes(recipe, [planned.stage for planned in stages])),
+        notes=(
+            *_losses(source, stored, stages),
+            *untargeted_notes(recipe, stages[-1].spec if stages else main.model, guards),
+            *resuming_notes(recipe, [planned.stage for planned in stages]),
+        ),
         files=library.names,
     )
 

@@ -44,13 +44,17 @@ class NpzData(FileData):
     """Name of the array of inputs; for a model with several inputs, a map from input name to array."""
 
     y: Arrays
-    """Name of the array of targets; for a model with several outputs, a map from output name to array."""
+    """Name of the array of targets; for a model with several outputs, a map from output name to array. Outputs that are not in
+    it are not trained."""
 
     sample_weight: str | None = None
     """Name of an array with one weight for each sample."""
 
     preprocess: Application | None = None
     """A model of keras.applications whose `preprocess_input` the inputs go through, before scale and offset."""
+
+
+OutputName = Annotated[str, Field(min_length=1)]
 
 
 class CsvData(FileData):
@@ -71,6 +75,9 @@ class CsvData(FileData):
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """What separates the columns. Default: a comma."""
 
+    output: OutputName | None = None
+    """The output that the target belongs to, for a model with several outputs. The others are not trained."""
+
 
 class ImageFolderData(FileData):
     """A folder with one subfolder of images for each class."""
@@ -89,6 +96,9 @@ class ImageFolderData(FileData):
 
     class_names: tuple[str, ...] | None = Field(default=None, min_length=2)
     """The subfolders in the order of their class index. Default: sorted."""
+
+    output: OutputName | None = None
+    """The output that the labels belong to, for a model with several outputs. The others are not trained."""
 
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"] = "bilinear"
     """How images are resized, as in `keras.utils.load_img`. Default: bilinear."""
@@ -130,3 +140,13 @@ def file_of(data: NpzData | CsvData | ImageFolderData | FactoryData) -> tuple[st
             return "image_folder", data.image_folder
         case FactoryData():
             return None
+
+
+def targeted(source: DataSource) -> tuple[str, ...] | None:
+    """The outputs that a source names targets for; None where it names none, and so has them for all."""
+    match source:
+        case NpzData(y=dict(names)):
+            return tuple(names)
+        case CsvData(output=str(name)) | ImageFolderData(output=str(name)):
+            return (name,)
+    return None

@@ -12,14 +12,18 @@ import keras
 
 from surgery.errors import InvalidValue, SurgeryError
 from surgery.recipe.training import Stage
+from surgery.training.layers import output_names
 from surgery.training.objects import live, live_callback
 from surgery.training.optimizer_state import handing_on
+from surgery.training.outputs import for_each
 from surgery.training.place import Field
 from surgery.training.rates import Pace, paced
 from surgery.training.setting import StageWork
 
 
-def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | None = None) -> None:
+def compile_for(
+    model: Any, work: StageWork, trust: Sequence[str], steps: int | None = None, targets: int | None = None
+) -> None:
     """Compiles a model for a stage: a fresh optimizer, and a training function that obeys the flags as they are now.
 
     Args:
@@ -27,6 +31,7 @@ def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | 
         work: The stage.
         trust: The modules whose code may be imported.
         steps: Those of an epoch, where they are known.
+        targets: How many outputs there are targets for; None for all.
     """
     stage, place = work.stage, work.field
     optimizer = keras.optimizers.get(live(stage.optimizer, trust, (*place, "optimizer")))
@@ -34,7 +39,10 @@ def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | 
     model.compile(
         optimizer=handing_on(optimizer, goes_on=work.goes_on) if work.goes_on or work.hands_on else optimizer,
         loss=live(stage.loss, trust, (*place, "loss")),
-        metrics=[live(metric, trust, (*place, "metrics", n)) for n, metric in enumerate(stage.metrics)],
+        metrics=for_each(
+            len(output_names(model)) if targets is None else targets,
+            lambda: [live(metric, trust, (*place, "metrics", n)) for n, metric in enumerate(stage.metrics)],
+        ),
     )
 
 

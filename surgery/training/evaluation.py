@@ -13,6 +13,7 @@ import keras
 from surgery.errors import DataInvalid, GateFailed, InvalidValue, SurgeryError
 from surgery.model.keras_object import LossObject, MetricObject
 from surgery.model.nearest import did_you_mean
+from surgery.recipe.data import DataSource, targeted
 from surgery.recipe.evaluation import Evaluation
 from surgery.training.among import among
 from surgery.training.data.check import check_data
@@ -21,6 +22,7 @@ from surgery.training.data.opening import open_data
 from surgery.training.data.order import in_stored_order
 from surgery.training.frozen_prefix.shared import SharedPrefix
 from surgery.training.objects import live
+from surgery.training.outputs import for_each, places, with_outputs
 from surgery.training.place import Field, Place
 from surgery.training.stops import StopBetweenSteps
 
@@ -36,6 +38,7 @@ class Setup:
         folder: What paths are relative to.
         trust: The modules whose code may be imported.
         validation: The validation examples of the training, which `data: validation` stands for.
+        train: Where the training examples come from, and so the validation examples' targets.
         metrics: What is measured where neither `metrics` nor `max_drop` say it.
         loss: The loss behind the metric `loss`.
         shared: What evaluations compute once.
@@ -44,6 +47,7 @@ class Setup:
     folder: Path
     trust: Sequence[str] = ()
     validation: Examples | Stream | None = None
+    train: DataSource | None = None
     metrics: tuple[MetricObject, ...] = ()
     loss: LossObject | None = None
     shared: SharedPrefix | None = None
@@ -101,11 +105,17 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
     Raises:
         SurgeryError: The data cannot be opened, `max_drop` names what is not measured, or `classes` what no output has.
     """
-    data = _data(evaluation, model, setup, place)
-    if errors := _misfits(data, model, place):
+    try:
+        chosen = _chosen(evaluation, model, setup, place)
+    except DataInvalid as error:
+        return Measurement(failure=error.what)
+    answering = with_outputs(model, chosen)
+    data = _data(evaluation, answering, setup, place)
+    if errors := _misfits(data, answering, place):
         return Measurement(failure=errors[0].what)
     if setup.shared is not None:
         model, data = setup.shared.apart(evaluation.name, model, data, evaluation.batch_size)
+    model = with_outputs(model, chosen)
     try:
         model = among(model, evaluation.classes)
     except DataInvalid as error:
@@ -115,7 +125,9 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
     wants_loss = any(metric.class_name == "loss" for metric in names)
     model.compile(
         loss=_loss(setup, place) if wants_loss else _no_loss,
-        metrics=[live(m, setup.trust, (*place, "metrics")) for m in names if m.class_name != "loss"],
+        metrics=for_each(
+            len(chosen), lambda: [live(m, setup.trust, (*place, "metrics")) for m in names if m.class_name != "loss"]
+        ),
     )
     try:
         batches = in_stored_order(data, evaluation.batch_size, model)
@@ -129,7 +141,8 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
 
 def misfits(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> list[SurgeryError]:
     """What keeps a model from being measured: asked of the result before it is trained."""
-    return _misfits(_data(evaluation, model, setup, place), model, place)
+    answering = with_outputs(model, _chosen(evaluation, model, setup, place))
+    return _misfits(_data(evaluation, answering, setup, place), answering, place)
 
 
 def compare(evaluation: Evaluation, before: Measurement, after: Measurement, place: Field) -> list[Comparison]:
@@ -193,6 +206,16 @@ def gate_failures(comparisons: Sequence[Comparison]) -> list[SurgeryError]:
 
 def _misfits(data: Examples | Stream, model: Any, place: Field) -> list[SurgeryError]:
     return [] if isinstance(data, Stream) else check_data(data, model, None, (*place, "data"))
+
+
+def _chosen(evaluation: Evaluation, model: Any, setup: Setup, place: Field) -> list[int]:
+    """The places of the outputs that are looked at: those that there are targets for.
+
+    Raises:
+        DataInvalid: The model has not all of them.
+    """
+    source = setup.train if isinstance(evaluation.data, str) else evaluation.data
+    return places(model, None if source is None else targeted(source), (*place, "data"))
 
 
 def _data(evaluation: Evaluation, model: Any, setup: Setup, place: Field) -> Examples | Stream:

@@ -33,7 +33,9 @@ class Evaluations:
         if training is None or datasets is None:
             return cls(job.recipe.evaluation, Setup(folder, job.trust))
         last = training.stages[-1]
-        setup = Setup(folder, job.trust, datasets.validation, last.metrics, last.loss, _shared(job, training))
+        setup = Setup(
+            folder, job.trust, datasets.validation, training.data.train, last.metrics, last.loss, _shared(job, training)
+        )
         return cls(job.recipe.evaluation, setup)
 
     def before(self, job: Job, model: Any) -> list[Measurement]:

@@ -61,12 +61,14 @@ def fit(
         setting.budget,
         *(setting.device, setting.precision),
     )
-    data, steps = training_batches(work, setting, short.train, short.model)
-    compile_for(short.model, work, setting.trust, steps)
+    taught = setting.guards.learned(short.model, setting.outputs)
+    learner = taught.model
+    data, steps = training_batches(work, setting, short.train, learner)
+    compile_for(learner, work, setting.trust, steps, len(taught.own))
     if work.goes_on:
-        take_up(short.model, course.optimizer)
+        take_up(learner, course.optimizer)
     progress.stage(stage.name, stage.epochs, steps)
-    begun, validation = course.underway, in_stored_order(short.validation, setting.batch_size, short.model)
+    begun, validation = course.underway, in_stored_order(short.validation, setting.batch_size, learner)
     ours = Ours.of(model, work, setting, progress, course)
     callbacks = ours.all(data)
     if checkpoint is not None:
@@ -75,15 +77,15 @@ def fit(
             *(ours.others, ours.recorder),
         )
         callbacks.insert(-1, Keeper(course, checkpoint, kept, begun))
-    with setting.guards.over(short.model):
+    with setting.guards.over(taught):
         failure = _failure(
-            lambda: fit_from(begun, short.model, data, validation, epochs=stage.epochs, callbacks=callbacks),
+            lambda: fit_from(begun, learner, data, validation, epochs=stage.epochs, callbacks=callbacks),
             *(stage.name, ours.finite, setting.batch_size),
         )
     if failure is not None:
         ours.finite.good.restore()
         ours.others.close()
-    state = state_of(short.model) if work.hands_on and failure is None else NOTHING
+    state = state_of(learner) if work.hands_on and failure is None else NOTHING
     return Fitted(ours.recorder.records, failure, short.described, state)
 
 

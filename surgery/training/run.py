@@ -210,6 +210,7 @@ def _train(
         training.precision,
         guards,
         Watch(evaluations, guards, datasets.train),
+        datasets.outputs,
     )
     with precision(model, training.precision):
         return train(model, _works(job), setting, _optimizer_state(job, model), place.keeping)

@@ -62,6 +62,7 @@ class Setting:
         precision: The dtype policy.
         guards: What keeps the stages from losing what the source model knows.
         watch: What is looked at when a stage is over.
+        outputs: The places of the outputs that there are targets for; None for all.
     """
 
     train: Examples | Stream
@@ -78,3 +79,4 @@ class Setting:
     precision: str = "float32"
     guards: Guarding = NO_GUARDS
     watch: Watch | None = None
+    outputs: Sequence[int] | None = None

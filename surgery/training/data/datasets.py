@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from surgery.errors import DataInvalid, SurgeryError, raise_all
+from surgery.errors import DataInvalid, InvalidValue, SurgeryError, raise_all
 from surgery.model.keras_object import LossObject
+from surgery.recipe.data import targeted
 from surgery.recipe.training import Training
 from surgery.training.data.augmentation import check_augmentation
 from surgery.training.data.check import DataFacts, check_batch_size, check_data, check_stage, facts_of
 from surgery.training.data.class_weight import weighted
 from surgery.training.data.examples import Examples, Stream
 from surgery.training.data.opening import open_data, split
+from surgery.training.layers import output_names
 from surgery.training.objects import snake_case
+from surgery.training.outputs import places, with_outputs
 from surgery.training.place import Field, Place
 
 FIELD: Field = ("training", "data")
@@ -27,6 +30,8 @@ class Datasets:
 
     train: Examples | Stream
     validation: Examples | Stream | None
+    outputs: tuple[int, ...] = ()
+    """The places of the outputs that there are targets for."""
 
     @property
     def has_streams(self) -> bool:
@@ -44,18 +49,29 @@ class Datasets:
 def open_datasets(training: Training, model: Any, folder: Path, trust: Sequence[str], seed: int) -> Datasets:
     """Opens the data of a training, and refuses before the first step what would go wrong at one.
 
+    Args:
+        training: The training.
+        model: The whole model.
+        folder: What paths are relative to.
+        trust: The modules whose code may be imported.
+        seed: The recipe's seed.
+
     Raises:
         SurgeryError: One for each thing that does not fit.
     """
-    data = training.data
+    data, whole = training.data, model
+    outputs = places(whole, targeted(data.train), (*FIELD, "train"))
+    model = with_outputs(whole, outputs)
     train = open_data(data.train, model, Place(folder, (*FIELD, "train"), trust))
     validation: Examples | Stream | None = None
     if data.validation is not None:
         validation = open_data(data.validation, model, Place(folder, (*FIELD, "validation"), trust))
     elif data.validation_split is not None:
         train, validation = _split(train, data.validation_split, seed)
-    opened = Datasets(train, validation)
-    raise_all(_errors(training, opened, model) + _unfit(training, opened.train, trust))
+    opened = Datasets(train, validation, tuple(outputs))
+    raise_all(
+        _errors(training, opened, model) + _unfit(training, opened.train, trust) + _unsaved(training, whole, outputs)
+    )
     return opened
 
 
@@ -111,6 +127,22 @@ def _unfit(training: Training, train: Examples | Stream, trust: Sequence[str]) -
         )
         for field, is_asked in asked.items()
         if is_asked
+    ]
+
+
+def _unsaved(training: Training, whole: Any, outputs: Sequence[int]) -> list[SurgeryError]:
+    """Callbacks that save what is trained, where that is not the whole model."""
+    lost = [name for place, name in enumerate(output_names(whole)) if place not in outputs]
+    return [
+        InvalidValue(
+            f"ModelCheckpoint would save the model without '{lost[0]}', which has no targets here",
+            expected="targets for every output, or no ModelCheckpoint",
+            fix="leave it out: the run keeps its last good weights, and EarlyStopping: {restore_best_weights: true} the best",
+            field=("training", "stages", number, "callbacks", place),
+        )
+        for number, stage in enumerate(training.stages)
+        for place, callback in enumerate(stage.callbacks)
+        if lost and callback.class_name == "ModelCheckpoint"
     ]
 
 

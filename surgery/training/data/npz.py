@@ -22,29 +22,29 @@ def open_npz(source: NpzData, model: Any, place: Place) -> Examples:
     """The arrays of a file as examples, in the order of the model's inputs and outputs."""
     path = existing(place.folder / source.npz, (*place.field, "npz"))
     file = at((*place.field, "npz"), lambda: NpzFile(path))
-    inputs = [tensor.name for tensor in model.inputs]
-    x = _arrays(file, source.x, inputs, (*place.field, "x"))
+    x = _arrays(file, source.x, [tensor.name for tensor in model.inputs], (*place.field, "x"))
     y = _arrays(file, source.y, output_names(model), (*place.field, "y"))
     weight = None
     if source.sample_weight is not None:
         weight = _array(file, source.sample_weight, (*place.field, "sample_weight")).astype("float32")
-    same_length({**x, **y} | ({} if weight is None else {str(source.sample_weight): weight}), path, place.field)
+    same_length(dict(x + y) | ({} if weight is None else {str(source.sample_weight): weight}), path, place.field)
     prepare = preparation(source, source.preprocess, model)
-    targets = tuple(_target(array) for array in y.values())
-    return ArrayExamples(tuple(x.values()), targets, tuple(x), prepare, weight).settled()
+    names, inputs = zip(*x, strict=True)
+    return ArrayExamples(inputs, tuple(_target(array) for _, array in y), names, prepare, weight).settled()
 
 
-def _arrays(file: NpzFile, names: str | Mapping[str, str], wanted: list[str], field: Field) -> dict[str, Array]:
-    """The arrays by their names in the file, in the order of the model's inputs or outputs."""
+def _arrays(file: NpzFile, names: str | Mapping[str, str], wanted: list[str], field: Field) -> list[tuple[str, Array]]:
+    """The arrays with their names in the file, in the order of the model's inputs or outputs."""
     if isinstance(names, str):
         if len(wanted) > 1:
+            needed = "a map with" if field[-1] == "x" else "a map with one or more of"
             raise DataInvalid(
                 f"the model has {len(wanted)} of these, and one array is given",
-                expected=f"a map with {', '.join(wanted)}",
+                expected=f"{needed} {', '.join(wanted)}",
                 fix=f"{field[-1]}: {{{', '.join(f'{name}: ARRAY' for name in wanted)}}}",
                 field=field,
             )
-        return {names: _array(file, names, field)}
+        return [(names, _array(file, names, field))]
     for key in names:
         if key not in wanted:
             raise DataInvalid(
@@ -57,7 +57,7 @@ def _arrays(file: NpzFile, names: str | Mapping[str, str], wanted: list[str], fi
         raise DataInvalid(
             f"no array is given for '{missing[0]}'", expected=f"a map with {', '.join(wanted)}", field=field
         )
-    return {names[key]: _array(file, names[key], (*field, key)) for key in wanted}
+    return [(names[key], _array(file, names[key], (*field, key))) for key in wanted]
 
 
 def _array(file: NpzFile, name: str, field: Field) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from surgery.planning.teaching import Taught
-from surgery.training.data.examples import Array, Examples, Indices
+from surgery.training.data.examples import Array, Examples, Indices, packed
 
 Answers = tuple[Array, ...]
 """For each output that is taught, what the teacher says of the units that both have: logits, or plain values."""
@@ -64,9 +64,15 @@ class Teacher:
         kept = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return lambda indices, x: tuple(array[indices] for array in kept)
 
-    def loss(self, answers: Any, outputs: Any) -> Any:
-        """What the distance of a model's outputs from its answers adds to the loss."""
-        given = keras.tree.flatten(outputs)
+    def loss(self, answers: Any, outputs: Sequence[Any], kept: Sequence[int] | None = None) -> Any:
+        """What the distance of a model's outputs from its answers adds to the loss.
+
+        Args:
+            answers: The teacher's.
+            outputs: The model's.
+            kept: Their places among the outputs of the whole model; None where all are there.
+        """
+        given = dict(zip(range(len(outputs)) if kept is None else kept, outputs, strict=True))
         return self.weight * sum(
             distance(one, said, given[one.output], self.temperature)
             for one, said in zip(self.lessons, answers, strict=True)
@@ -79,7 +85,7 @@ class Teacher:
         for first in self._starts(length):
             indices = np.arange(first, min(first + self.batch_size, length))
             x = examples.take(indices)[0]
-            outputs = model.predict_on_batch(list(x) if isinstance(x, tuple) else x)
+            outputs = keras.tree.flatten(model.predict_on_batch(list(x) if isinstance(x, tuple) else x))
             total += float(keras.ops.convert_to_numpy(self.loss(self.answers(x), outputs))) * len(indices)
         return total / length
 
@@ -126,21 +132,40 @@ def with_answers(targets: Any, answers: Answers) -> dict[str, Any]:
     return {TARGETS: targets, ANSWERS: answers}
 
 
+@dataclass(frozen=True)
+class Learner:
+    """A model that learns, and which outputs of the whole model it has."""
+
+    model: Any
+    kept: Sequence[int]
+    """The places of its outputs among those of the whole model."""
+    own: Sequence[int]
+    """Those of them that have targets; the others have a teacher alone."""
+
+    def targeted(self, outputs: Any) -> Any:
+        """Of its outputs those that have targets, as Keras takes them."""
+        if len(self.own) == len(self.kept):
+            return outputs
+        given = dict(zip(self.kept, keras.tree.flatten(outputs), strict=True))
+        return packed([given[place] for place in self.own])
+
+
 @contextmanager
-def taught_by(teacher: Teacher, model: Any) -> Iterator[None]:
+def taught_by(teacher: Teacher, learner: Learner) -> Iterator[None]:
     """Has a model learn from the answers that come with its targets. Batches without answers are as they were.
 
     The methods of this one model are replaced, so that it stays the model that callbacks know and save.
     """
+    model = learner.model
     compute_loss, compute_metrics = model.compute_loss, model.compute_metrics
 
     def loss(x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
         targets, answers = _parted(y)
-        own = compute_loss(x, targets, y_pred, sample_weight, training)
-        return own if answers is None else own + teacher.loss(answers, y_pred)
+        own = compute_loss(x, targets, learner.targeted(y_pred), sample_weight, training)
+        return own if answers is None else own + teacher.loss(answers, keras.tree.flatten(y_pred), learner.kept)
 
     def metrics(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        return compute_metrics(x, _parted(y)[0], y_pred, sample_weight)
+        return compute_metrics(x, _parted(y)[0], learner.targeted(y_pred), sample_weight)
 
     model.compute_loss, model.compute_metrics = loss, metrics
     try:

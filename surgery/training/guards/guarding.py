@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,9 +10,11 @@ from typing import Any
 
 from surgery.training.data.check import DataFacts
 from surgery.training.data.examples import Examples, Indices, Stream
-from surgery.training.guards.distill import Answers, Teacher, taught_by, with_answers
+from surgery.training.guards.distill import Answers, Learner, Teacher, taught_by, with_answers
 from surgery.training.guards.penalty import Penalty, added
 from surgery.training.guards.replay import Mixing, joined, mixed_order
+from surgery.training.layers import output_names
+from surgery.training.outputs import with_outputs
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,26 @@ class Guarding:
         lessons = self.lessons
         return None if lessons is None else lambda indices, x, y: with_answers(y, lessons(indices, x))
 
+    def learned(self, model: Any, targeted: Sequence[int] | None) -> Learner:
+        """What a model learns with: its outputs that have targets, and those that the teacher teaches.
+
+        Args:
+            model: A model with all outputs.
+            targeted: The places of those that have targets; None for all.
+        """
+        every = range(len(output_names(model)))
+        own = [place for place in every if targeted is None or place in targeted]
+        lessons = () if self.teacher is None else self.teacher.lessons
+        kept = [*own, *sorted({lesson.output for lesson in lessons} - {*own})]
+        return Learner(with_outputs(model, kept, len(own)), kept, own)
+
     @contextmanager
-    def over(self, model: Any) -> Iterator[None]:
+    def over(self, learner: Learner) -> Iterator[None]:
         """Has a model learn under the guards. Afterwards it is as it was, but for its weights."""
         with ExitStack() as stack:
             stack.enter_context(added(self.penalties))
             if self.teacher is not None:
-                stack.enter_context(taught_by(self.teacher, model))
+                stack.enter_context(taught_by(self.teacher, learner))
             yield
 
     def losses(self, model: Any, train: Examples | Stream) -> dict[int, float]:

@@ -24,6 +24,7 @@ from surgery.training.guards.l2_sp import l2_sp
 from surgery.training.guards.penalty import Penalty
 from surgery.training.guards.replay import check_old
 from surgery.training.objects import live
+from surgery.training.outputs import with_outputs
 from surgery.training.place import Field, Place
 
 
@@ -86,12 +87,13 @@ class Preparation:
         return Teacher(plan.number, self._source_model(), plan.taught, asked.weight, asked.temperature, size)
 
     def _mixed(self, plan: GuardPlan, asked: Replay) -> Mixed:
-        old = self._opened(plan, asked.data, self._model)
+        learner = with_outputs(self._model, self._datasets.outputs)
+        old = self._opened(plan, asked.data, learner)
         place: Field = (*_place(plan), "data")
         errors = [
             error
             for loss in dict.fromkeys(loss_name(stage.loss) for stage in self._training.stages)
-            for error in check_data(old, self._model, loss, place)
+            for error in check_data(old, learner, loss, place)
         ]
         new: Any = self._datasets.train
         raise_all(list({error.what: error for error in errors}.values()) or check_old(new, old, place))

@@ -10,7 +10,7 @@ import pytest
 from surgery.planning.teaching import Answer, Taught
 from surgery.training.data.examples import ArrayExamples
 from surgery.training.data.order import Batches
-from surgery.training.guards.distill import Teacher, answer, distance, taught_by, with_answers
+from surgery.training.guards.distill import Learner, Teacher, answer, distance, taught_by, with_answers
 from tests.training import small
 
 pytestmark = pytest.mark.keras
@@ -103,7 +103,7 @@ def test_the_loss_is_the_labels_and_the_weighted_distance() -> None:
     x, y = data.take(np.arange(4))
     model.compile(loss=small.LOSS)
     plain = float(model.evaluate(x, y, verbose=0))
-    with taught_by(one, model):
+    with taught_by(one, Learner(model, [0], [0])):
         told = model.compute_loss(x, with_answers(y, one.answers(x)), model(x, training=False), training=True)
         alone = model.compute_loss(x, y, model(x, training=False), training=True)
     assert number(alone) == pytest.approx(plain, abs=1e-6)
@@ -113,7 +113,7 @@ def test_the_loss_is_the_labels_and_the_weighted_distance() -> None:
 
 def test_a_model_is_given_back_as_it_was() -> None:
     model = small.model()
-    with taught_by(teacher(small.model()), model):
+    with taught_by(teacher(small.model()), Learner(model, [0], [0])):
         assert "compute_loss" in vars(model)
     assert "compute_loss" not in vars(model)
     assert "compute_metrics" not in vars(model)
@@ -127,7 +127,7 @@ def test_training_learns_from_the_teacher_and_measures_against_labels(tmp_path: 
     lessons = one.over(data, False)
     batches = Batches(data, 8, answered=lambda indices, x, y: with_answers(y, lessons(indices, x)))
     model.compile(keras.optimizers.Adam(0.03), small.LOSS, metrics=["accuracy"])
-    with taught_by(one, model):
+    with taught_by(one, Learner(model, [0], [0])):
         history = model.fit(batches, epochs=10, shuffle=False, verbose=0, validation_data=Batches(data, 8)).history
     assert one.value(model, data) < before / 2
     assert history["val_accuracy"][-1] == pytest.approx(model.evaluate(*data.take(np.arange(32)), verbose=0)[1])
