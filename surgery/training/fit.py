@@ -61,14 +61,13 @@ def fit(
         setting.budget,
         *(setting.device, setting.precision),
     )
-    taught = setting.guards.learned(short.model, setting.outputs)
-    learner = taught.model
-    data, steps = training_batches(work, setting, short.train, learner)
-    compile_for(learner, work, setting.trust, steps, len(taught.own))
+    learner = setting.guards.learner(short.model, setting.outputs)
+    data, steps = training_batches(work, setting, short.train, learner.model)
+    compile_for(learner.model, work, setting.trust, steps, len(learner.own))
     if work.goes_on:
-        take_up(learner, course.optimizer)
+        take_up(learner.model, course.optimizer)
     progress.stage(stage.name, stage.epochs, steps)
-    begun, validation = course.underway, in_stored_order(short.validation, setting.batch_size, learner)
+    begun, validation = course.underway, in_stored_order(short.validation, setting.batch_size, learner.model)
     ours = Ours.of(model, work, setting, progress, course)
     callbacks = ours.all(data)
     if checkpoint is not None:
@@ -77,15 +76,15 @@ def fit(
             *(ours.others, ours.recorder),
         )
         callbacks.insert(-1, Keeper(course, checkpoint, kept, begun))
-    with setting.guards.over(taught):
+    with setting.guards.over(learner):
         failure = _failure(
-            lambda: fit_from(begun, learner, data, validation, epochs=stage.epochs, callbacks=callbacks),
+            lambda: fit_from(begun, learner.model, data, validation, epochs=stage.epochs, callbacks=callbacks),
             *(stage.name, ours.finite, setting.batch_size),
         )
     if failure is not None:
         ours.finite.good.restore()
         ours.others.close()
-    state = state_of(learner) if work.hands_on and failure is None else NOTHING
+    state = state_of(learner.model) if work.hands_on and failure is None else NOTHING
     return Fitted(ours.recorder.records, failure, short.described, state)
 
 

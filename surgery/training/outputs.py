@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from surgery.errors import DataInvalid
 from surgery.model.nearest import did_you_mean
+from surgery.training.data.examples import packed
 from surgery.training.layers import output_names
 from surgery.training.place import Field
 
@@ -53,3 +55,21 @@ def with_outputs(model: Any, chosen: Sequence[int], compared: int | None = None)
     part = keras.Model(whole._inputs_struct, kept[0] if len(kept) == 1 else kept)
     part.output_names = part.output_names[:compared]  # by these `compile` names what it measures
     return part
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model that learns, and which outputs of the whole model it has."""
+
+    model: Any
+    kept: Sequence[int]
+    """The places of its outputs among those of the whole model."""
+    own: Sequence[int]
+    """Those of them that have targets; the others have a teacher alone."""
+
+    def targeted(self, outputs: Any) -> Any:
+        """Of its outputs those that have targets, as Keras takes them."""
+        if len(self.own) == len(self.kept):
+            return outputs
+        given = dict(zip(self.kept, keras.tree.flatten(outputs), strict=True))
+        return packed([given[place] for place in self.own])

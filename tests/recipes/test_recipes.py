@@ -27,8 +27,8 @@ def changed(before: Path, after: Path, layers: list[str]) -> list[str]:
         return [name for name in layers if old[name, "vars/0"].tobytes() != new[name, "vars/0"].tobytes()]
 
 
-def test_there_are_four() -> None:
-    assert len(ALL) == 4
+def test_there_are_five() -> None:
+    assert len(ALL) == 5
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
@@ -48,6 +48,14 @@ def test_fine_tune_last_blocks_trains_the_last_five_layers_of_the_base(recipes: 
         *("block4_pool", "block5_conv1", "block5_conv2", "block5_conv3", "block5_pool"),
         *("pooling", "features", "temple_or_flower"),
     ]
+
+
+def test_second_head_learns_and_the_old_one_answers_as_before(recipes: Path) -> None:
+    result = run(recipes / "second-head" / "digits-and-parity.yaml", epochs=4)
+    old, new = result.document["evaluation"]
+    assert old["after"] >= old["before"] - 0.01
+    assert new["after"] > 0.9
+    assert changed(recipes / "assets" / "digits.h5", result.model, ["conv1", "dense"]) == ["conv1", "dense"]
 
 
 def test_add_layers_trains_the_new_head_alone(recipes: Path) -> None:

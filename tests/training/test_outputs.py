@@ -123,6 +123,18 @@ def test_all_heads_with_targets_learn_and_are_named(folder: Path) -> None:
     assert {"head_accuracy", "sign_accuracy", "head_loss", "sign_loss"} < measured(result)
 
 
+def test_a_table_names_the_output_of_its_target(folder: Path) -> None:
+    with np.load(folder / "data.npz") as data:
+        rows = np.column_stack([data["x"], data["z"]])
+    names = ",".join([*(f"f{number}" for number in range(8)), "sign"])
+    np.savetxt(folder / "data.csv", rows, delimiter=",", header=names, comments="")
+    path = folder / "recipe.yaml"
+    table = "{csv: data.csv, target: sign, output: sign}"
+    path.write_text(RECIPE.format(**PARTS).replace("{npz: data.npz, x: x, y: {sign: z}}}, val", f"{table}}}, val"))
+    model = keras.models.load_model(run(surgery.plan(surgery.load_recipe(path))).model)
+    assert small.same(head(model), head(keras.models.load_model(folder / "base.keras")))
+
+
 def test_two_heads_with_targets_beside_one_with_a_teacher(folder: Path) -> None:
     more = "- {op: branch, from: drop, layers: [Dense: {units: 2, activation: softmax, name: other}]}"
     guards, callback = "guards: [{distill: {weight: 1.0}}]", "EarlyStopping: {monitor: val_loss}"

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from surgery.planning.teaching import Taught
-from surgery.training.data.examples import Array, Examples, Indices, packed
+from surgery.training.data.examples import Array, Examples, Indices
+from surgery.training.outputs import Learner
 
 Answers = tuple[Array, ...]
 """For each output that is taught, what the teacher says of the units that both have: logits, or plain values."""
@@ -130,24 +131,6 @@ TARGETS, ANSWERS = "targets", "answers"
 def with_answers(targets: Any, answers: Answers) -> dict[str, Any]:
     """The targets of a batch, and what the teacher says of it."""
     return {TARGETS: targets, ANSWERS: answers}
-
-
-@dataclass(frozen=True)
-class Learner:
-    """A model that learns, and which outputs of the whole model it has."""
-
-    model: Any
-    kept: Sequence[int]
-    """The places of its outputs among those of the whole model."""
-    own: Sequence[int]
-    """Those of them that have targets; the others have a teacher alone."""
-
-    def targeted(self, outputs: Any) -> Any:
-        """Of its outputs those that have targets, as Keras takes them."""
-        if len(self.own) == len(self.kept):
-            return outputs
-        given = dict(zip(self.kept, keras.tree.flatten(outputs), strict=True))
-        return packed([given[place] for place in self.own])
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from typing import Any
 
 from surgery.training.data.check import DataFacts
 from surgery.training.data.examples import Examples, Indices, Stream
-from surgery.training.guards.distill import Answers, Learner, Teacher, taught_by, with_answers
+from surgery.training.guards.distill import Answers, Teacher, taught_by, with_answers
 from surgery.training.guards.penalty import Penalty, added
 from surgery.training.guards.replay import Mixing, joined, mixed_order
 from surgery.training.layers import output_names
-from surgery.training.outputs import with_outputs
+from surgery.training.outputs import Learner, with_outputs
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Guarding:
         lessons = self.lessons
         return None if lessons is None else lambda indices, x, y: with_answers(y, lessons(indices, x))
 
-    def learned(self, model: Any, targeted: Sequence[int] | None) -> Learner:
+    def learner(self, model: Any, targeted: Sequence[int] | None) -> Learner:
         """What a model learns with: its outputs that have targets, and those that the teacher teaches.
 
         Args:

@@ -10,7 +10,8 @@ import pytest
 from surgery.planning.teaching import Answer, Taught
 from surgery.training.data.examples import ArrayExamples
 from surgery.training.data.order import Batches
-from surgery.training.guards.distill import Learner, Teacher, answer, distance, taught_by, with_answers
+from surgery.training.guards.distill import Teacher, answer, distance, taught_by, with_answers
+from surgery.training.outputs import Learner
 from tests.training import small
 
 pytestmark = pytest.mark.keras
