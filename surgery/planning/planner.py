@@ -30,7 +30,7 @@ from surgery.planning.rates import Rate, rates
 from surgery.planning.resuming import resuming_notes
 from surgery.planning.simulate import Simulation
 from surgery.planning.source import open_source
-from surgery.planning.targets import unknown_targets, untargeted_notes
+from surgery.planning.targets import target_errors, untargeted_notes
 from surgery.recipe import Recipe
 from surgery.recipe.document import Mark
 
@@ -85,7 +85,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
     operations = tuple(operation.bound(library) for operation in recipe.operations)
     fields = [("operations", number) for number in range(len(operations))]
     main = _simulated(recipe, source.spec, operations, fields, ask)
-    errors += main.errors or unknown_targets(recipe, main.model)
+    errors += main.errors or target_errors(recipe, main.model)
     stored = _optimizer(source)
     stages = list(_stages(recipe, source, main.model, ask, stored, errors))
     guards: tuple[GuardPlan, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from surgery.errors import DataInvalid, SurgeryError
+from surgery.errors import DataInvalid, InvalidValue, SurgeryError
 from surgery.model.nearest import did_you_mean
 from surgery.model.select.graph import upstream
 from surgery.model.spec import ModelSpec
@@ -12,24 +12,47 @@ from surgery.planning.guards import GuardPlan
 from surgery.recipe import Recipe
 from surgery.recipe.data import targeted
 
+Keys = tuple[str | int, ...]
 
-def unknown_targets(recipe: Recipe, model: ModelSpec) -> list[SurgeryError]:
-    """Targets of the training for outputs that the result does not have."""
+
+def target_errors(recipe: Recipe, model: ModelSpec) -> list[SurgeryError]:
+    """Targets, losses and their weights for outputs that the result does not have, and targets that no loss compares."""
     if recipe.training is None:
         return []
-    known = _outputs(model)
-    keys = ("training", "data", "train")
-    source = recipe.training.data.train
-    return [
-        DataInvalid(
-            f"the model has no output '{name}'",
-            expected=f"one of {', '.join(known)}",
-            fix=did_you_mean(name, known),
-            location=recipe.location(*keys, *(("output",) if hasattr(source, "output") else ("y", name))),
-        )
-        for name in targeted(source) or ()
-        if name not in known
+    known, source = _outputs(model), recipe.training.data.train
+    names = targeted(source)
+    key = ("output",) if hasattr(source, "output") else ("y",)
+    named: list[tuple[str, Keys, Sequence[str]]] = [
+        (name, ("training", "data", "train", *key, *((name,) if key == ("y",) else ())), known) for name in names or ()
     ]
+    errors: list[SurgeryError] = []
+    for number, stage in enumerate(recipe.training.stages):
+        place: Keys = ("training", "stages", number)
+        learned = known if names is None else [name for name in known if name in names]
+        if isinstance(stage.loss, dict):
+            named += [(name, (*place, "loss", name), learned) for name in stage.loss]
+            errors += [
+                InvalidValue(
+                    f"there are targets for '{name}', and no loss",
+                    expected=f"a loss for each of {', '.join(learned)}",
+                    fix=f"loss: {{{name}: ...}}",
+                    location=recipe.location(*place, "loss"),
+                )
+                for name in learned
+                if name not in stage.loss
+            ]
+        named += [(name, (*place, "loss_weights", name), learned) for name in stage.loss_weights]
+    return [_unknown(recipe, *one) for one in named if one[0] not in one[2]] or errors
+
+
+def _unknown(recipe: Recipe, name: str, keys: Keys, known: Sequence[str]) -> SurgeryError:
+    what = "has no output" if keys[1] == "data" else "learns with no output"
+    return DataInvalid(
+        f"the model {what} '{name}'",
+        expected=f"one of {', '.join(known)}",
+        fix=did_you_mean(name, known),
+        location=recipe.location(*keys),
+    )
 
 
 def untargeted_notes(recipe: Recipe, model: ModelSpec, guards: Sequence[GuardPlan]) -> Iterator[str]:

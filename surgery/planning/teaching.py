@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from surgery.model.carried import carried
+from surgery.model.keras_object import LossObject
 from surgery.model.spec import LayerSpec, ModelSpec, TensorRef, WeightSpec, join_path
 from surgery.model.weights import NEW, stored_in
 from surgery.recipe.training import Stage
@@ -73,7 +74,7 @@ def _pairs(
         teacher, read = teachers[origin]
         columns = tuple((new, old) for new, old in enumerate(carried(weight.source, weight.shape)[-1]) if old != NEW)
         activations = _activation(result, ref), _activation(source, read)
-        answer = _answer(activations[0], stage)
+        answer = _answer(activations[0], stage.loss_of(ref.layer))
         if len(columns) > (1 if answer == "classes" else 0):
             yield Taught(place, teacher, ref.layer, read.layer, units, columns, answer, activations)
 
@@ -103,8 +104,8 @@ def _activation(model: ModelSpec, ref: TensorRef) -> str:
     return "softmax" if layer.class_name == "Softmax" else str(layer.config.get("activation") or "linear")
 
 
-def _answer(activation: str, stage: Stage) -> Answer:
+def _answer(activation: str, loss: LossObject | None) -> Answer:
     """By the last activation; of plain numbers the loss tells whether they are logits."""
-    if activation == "linear" and stage.loss.config.get("from_logits"):
-        return "yes or no" if "binary" in stage.loss.class_name.lower() else "classes"
+    if activation == "linear" and loss is not None and loss.config.get("from_logits"):
+        return "yes or no" if "binary" in loss.class_name.lower() else "classes"
     return {"softmax": "classes", "sigmoid": "yes or no"}.get(activation, "values")  # type: ignore[return-value]

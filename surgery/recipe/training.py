@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from surgery.model import catalogue
 from surgery.model.keras_object import CallbackObject, LayerObject, LossObject, MetricObject, OptimizerObject
 from surgery.model.select import Selector
 from surgery.recipe.data import DataSource
 from surgery.recipe.guards import Guards
 from surgery.recipe.operation import AnyOperation
-from surgery.recipe.part import Part
+from surgery.recipe.part import Part, tag
 
 
 class TrainingData(Part):
@@ -83,6 +84,27 @@ class Warmup(Part):
         return self
 
 
+def _is_by_output(value: Any) -> bool:
+    """Tells `{slant: mse}` from `{Huber: {delta: 2.0}}`, by what can be a loss."""
+    if not isinstance(value, dict) or any(map(_may_be_loss, value)):
+        return False
+    return any(
+        isinstance(item, (str, LossObject)) or (isinstance(item, dict) and len(item) == 1 and _may_be_loss(*item))
+        for item in value.values()
+    )
+
+
+def _may_be_loss(key: Any) -> bool:
+    return isinstance(key, str) and (">" in key or catalogue.find(LossObject.kind, key) is not None)
+
+
+Losses = Annotated[
+    Annotated[LossObject, Tag(tag("loss"))] | Annotated[dict[str, LossObject], Tag(tag("by output"))],
+    Discriminator(lambda value: tag("by output" if _is_by_output(value) else "loss")),
+]
+"""One loss; or a map from output names to losses."""
+
+
 class Stage(Part):
     """One part of the training: operations to begin with, then `fit` with an optimizer and a loss of its own."""
 
@@ -121,8 +143,12 @@ class Stage(Part):
     warmup: Warmup | None = None
     """`{steps: 200}` or `{epochs: 1}`: the learning rate grows in equal steps to what the optimizer says."""
 
-    loss: LossObject
-    """The loss: `sparse_categorical_crossentropy`, or with arguments `{Huber: {delta: 2.0}}`."""
+    loss: Losses
+    """The loss: `sparse_categorical_crossentropy`, or with arguments `{Huber: {delta: 2.0}}`. For several outputs it holds for each;
+    or a map says it one by one: `{digit: sparse_categorical_crossentropy, slant: mse}`."""
+
+    loss_weights: dict[str, Weight] = Field(default_factory=dict)
+    """How much the loss of each output counts, by its name. Default 1."""
 
     class_weight: Literal["balanced"] | Annotated[tuple[Weight, ...], Field(min_length=2)] | None = None
     """How much an example of each class counts in the loss: `[1.0, 5.0]`; `balanced`: the rarer, the more."""
@@ -132,6 +158,21 @@ class Stage(Part):
 
     callbacks: tuple[CallbackObject, ...] = ()
     """Keras callbacks, with their arguments: `[{EarlyStopping: {patience: 3}}]`."""
+
+    def loss_keys(self, output: str) -> tuple[str, ...]:
+        """The keys in the stage down to the loss of an output."""
+        return ("loss", output) if isinstance(self.loss, dict) else ("loss",)
+
+    def loss_of(self, output: str) -> LossObject | None:
+        """The loss of an output, by its name. None where the map has none for it."""
+        return self.losses.get(self.loss_keys(output))
+
+    @property
+    def losses(self) -> dict[tuple[str, ...], LossObject]:
+        """Each loss, by its keys in the stage."""
+        if isinstance(self.loss, dict):
+            return {("loss", name): loss for name, loss in self.loss.items()}
+        return {("loss",): self.loss}
 
 
 class Cache(Part):

@@ -21,9 +21,7 @@ from surgery.training.rates import Pace, paced
 from surgery.training.setting import StageWork
 
 
-def compile_for(
-    model: Any, work: StageWork, trust: Sequence[str], steps: int | None = None, targets: int | None = None
-) -> None:
+def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | None = None) -> None:
     """Compiles a model for a stage: a fresh optimizer, and a training function that obeys the flags as they are now.
 
     Args:
@@ -31,16 +29,18 @@ def compile_for(
         work: The stage.
         trust: The modules whose code may be imported.
         steps: Those of an epoch, where they are known.
-        targets: How many outputs there are targets for; None for all.
     """
     stage, place = work.stage, work.field
+    outputs = output_names(model)
+    losses = [live(stage.losses[keys], trust, (*place, *keys)) for keys in map(stage.loss_keys, outputs)]
     optimizer = keras.optimizers.get(live(stage.optimizer, trust, (*place, "optimizer")))
     optimizer = paced(optimizer, model, Pace(work.rates, warmup_steps(stage, steps, place)))
     model.compile(
         optimizer=handing_on(optimizer, goes_on=work.goes_on) if work.goes_on or work.hands_on else optimizer,
-        loss=live(stage.loss, trust, (*place, "loss")),
+        loss=losses[0] if len(losses) == 1 else losses,
+        loss_weights=[stage.loss_weights.get(name, 1.0) for name in outputs] if stage.loss_weights else None,
         metrics=for_each(
-            len(output_names(model)) if targets is None else targets,
+            len(outputs),
             lambda: [live(metric, trust, (*place, "metrics", n)) for n, metric in enumerate(stage.metrics)],
         ),
     )
@@ -73,7 +73,7 @@ def check_objects(work: StageWork, trust: Sequence[str]) -> list[SurgeryError]:
     with TemporaryDirectory() as folder:
         makers = [
             partial(live, stage.optimizer, trust, (*place, "optimizer")),
-            partial(live, stage.loss, trust, (*place, "loss")),
+            *(partial(live, loss, trust, (*place, *keys)) for keys, loss in stage.losses.items()),
             *(partial(live, one, trust, (*place, "metrics", n)) for n, one in enumerate(stage.metrics)),
             *(
                 partial(live_callback, one, Path(folder), trust, (*place, "callbacks", n))

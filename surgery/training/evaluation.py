@@ -11,16 +11,18 @@ from typing import Any
 import keras
 
 from surgery.errors import DataInvalid, GateFailed, InvalidValue, SurgeryError
-from surgery.model.keras_object import LossObject, MetricObject
+from surgery.model.keras_object import MetricObject
 from surgery.model.nearest import did_you_mean
 from surgery.recipe.data import DataSource, targeted
 from surgery.recipe.evaluation import Evaluation
+from surgery.recipe.training import Stage
 from surgery.training.among import among
 from surgery.training.data.check import check_data
 from surgery.training.data.examples import Examples, Stream
 from surgery.training.data.opening import open_data
 from surgery.training.data.order import in_stored_order
 from surgery.training.frozen_prefix.shared import SharedPrefix
+from surgery.training.layers import output_names
 from surgery.training.objects import live
 from surgery.training.outputs import for_each, places, with_outputs
 from surgery.training.place import Field, Place
@@ -40,7 +42,7 @@ class Setup:
         validation: The validation examples of the training, which `data: validation` stands for.
         train: Where the training examples come from, and so the validation examples' targets.
         metrics: What is measured where neither `metrics` nor `max_drop` say it.
-        loss: The loss behind the metric `loss`.
+        stage: The stage whose loss the metric `loss` is.
         shared: What evaluations compute once.
     """
 
@@ -49,7 +51,7 @@ class Setup:
     validation: Examples | Stream | None = None
     train: DataSource | None = None
     metrics: tuple[MetricObject, ...] = ()
-    loss: LossObject | None = None
+    stage: Stage | None = None
     shared: SharedPrefix | None = None
 
 
@@ -109,7 +111,7 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
         chosen = _chosen(evaluation, model, setup, place)
     except DataInvalid as error:
         return Measurement(failure=error.what)
-    answering = with_outputs(model, chosen)
+    answering, outputs = with_outputs(model, chosen), [output_names(model)[number] for number in chosen]
     data = _data(evaluation, answering, setup, place)
     if errors := _misfits(data, answering, place):
         return Measurement(failure=errors[0].what)
@@ -124,7 +126,7 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
     names = _metrics(evaluation, setup)
     wants_loss = any(metric.class_name == "loss" for metric in names)
     model.compile(
-        loss=_loss(setup, place) if wants_loss else _no_loss,
+        loss=_losses(outputs, setup, place) if wants_loss else _no_loss,
         metrics=for_each(
             len(chosen), lambda: [live(m, setup.trust, (*place, "metrics")) for m in names if m.class_name != "loss"]
         ),
@@ -250,15 +252,18 @@ def _is_metric(name: str) -> bool:
     return True
 
 
-def _loss(setup: Setup, place: Field) -> Any:
-    if setup.loss is None:
+def _losses(outputs: Sequence[str], setup: Setup, place: Field) -> Any:
+    found = [] if setup.stage is None else [setup.stage.loss_of(name) for name in outputs]
+    losses = [loss for loss in found if loss is not None]
+    if len(losses) < len(outputs):
         raise InvalidValue(
-            "the loss is to be measured, and there is no training that has one",
+            "the loss is to be measured, and no stage of a training has one for it",
             expected="the names of metrics",
             fix="metrics: [accuracy]",
             field=place,
         )
-    return live(setup.loss, setup.trust, place)
+    made = [live(loss, setup.trust, place) for loss in losses]
+    return made[0] if len(made) == 1 else made
 
 
 def _no_loss(target: Any, prediction: Any) -> Any:

@@ -34,7 +34,7 @@ class Evaluations:
             return cls(job.recipe.evaluation, Setup(folder, job.trust))
         last = training.stages[-1]
         setup = Setup(
-            folder, job.trust, datasets.validation, training.data.train, last.metrics, last.loss, _shared(job, training)
+            folder, job.trust, datasets.validation, training.data.train, last.metrics, last, _shared(job, training)
         )
         return cls(job.recipe.evaluation, setup)
 

@@ -63,7 +63,7 @@ def fit(
     )
     learner = setting.guards.learner(short.model, setting.outputs)
     data, steps = training_batches(work, setting, short.train, learner.model)
-    compile_for(learner.model, work, setting.trust, steps, len(learner.own))
+    compile_for(learner.model, work, setting.trust, steps)
     if work.goes_on:
         take_up(learner.model, course.optimizer)
     progress.stage(stage.name, stage.epochs, steps)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from surgery.errors import DataInvalid, InvalidValue
-from surgery.model.keras_object import LossObject
 from surgery.recipe.evaluation import Evaluation
 from surgery.training.evaluation import (
     Comparison,
@@ -30,7 +29,7 @@ PLACE = ("evaluation", 0)
 def setup(tmp_path: Path) -> Setup:
     data = small.examples(40, units=5)
     np.savez(tmp_path / "data.npz", x=data.x[0], y=data.y[0])
-    return Setup(tmp_path, loss=LossObject("sparse_categorical_crossentropy", plain=True))
+    return Setup(tmp_path, stage=small.stage())
 
 
 def evaluation(**changes: Any) -> Evaluation:

@@ -34,7 +34,7 @@ training:
     - name: one
       epochs: {epochs}
       optimizer: {{AdamW: {{learning_rate: 0.03, weight_decay: 0.1}}}}
-      loss: sparse_categorical_crossentropy
+      loss: {loss}
       metrics: [accuracy]
       callbacks: [{callback}]
 evaluation:
@@ -49,6 +49,7 @@ PARTS: dict[str, Any] = {
     "callback": "EarlyStopping: {monitor: val_accuracy, patience: 5}",
     "drop": 1.0,
     "epochs": 3,
+    "loss": "sparse_categorical_crossentropy",
 }
 FREEZE = "- {op: freeze, layers: {not: sign}}"
 
@@ -133,6 +134,41 @@ def test_a_table_names_the_output_of_its_target(folder: Path) -> None:
     path.write_text(RECIPE.format(**PARTS).replace("{npz: data.npz, x: x, y: {sign: z}}}, val", f"{table}}}, val"))
     model = keras.models.load_model(run(surgery.plan(surgery.load_recipe(path))).model)
     assert small.same(head(model), head(keras.models.load_model(folder / "base.keras")))
+
+
+SPARSE = "sparse_categorical_crossentropy"
+
+
+def test_each_head_has_a_loss_of_its_own_that_counts_so_much(folder: Path) -> None:
+    part = {"y": "{sign: z, head: y}", "callback": "EarlyStopping: {monitor: val_loss}", "epochs": 1}
+    loss = f"{{sign: {{SparseCategoricalCrossentropy: {{ignore_class: 0}}}}, head: {SPARSE}}}"
+    result = ran(folder, **part, loss=f"{loss}\n      loss_weights: {{sign: 3.0}}")
+    metrics = result.document["stages"][0]["epochs"][0]["metrics"]
+    assert metrics["loss"] == pytest.approx(3 * metrics["sign_loss"] + metrics["head_loss"], rel=1e-4)
+    model, before = keras.models.load_model(result.model), keras.models.load_model(folder / "base.keras")
+    assert not small.same(head(model), head(before))
+
+
+def test_a_map_with_one_loss_is_a_loss(folder: Path) -> None:
+    assert measured(ran(folder, loss=f"{{sign: {SPARSE}}}")) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("y", "loss", "what"),
+    [
+        ("{sign: z}", f"{{sing: {SPARSE}}}", "the model learns with no output 'sing'"),
+        ("{sign: z}", f"{{sign: {SPARSE}, head: {SPARSE}}}", "the model learns with no output 'head'"),
+        ("{sign: z, head: y}", f"{{sign: {SPARSE}}}", "there are targets for 'head', and no loss"),
+        ("{sign: z}", f"{SPARSE}\n      loss_weights: {{head: 2.0}}", "the model learns with no output 'head'"),
+        ("{sign: z}", "{SparseCategoricalCrossentropi: {from_logits: true}}", "SparseCategoricalCrossentropi"),
+        ("{sign: z}", "{sign: {SparseCategoricalCrossentropy: {from_logit: true}}}", "no argument 'from_logit'"),
+        ("{sign: z, head: y}", f"{{sign: {SPARSE}, head: mse}}", "'head' gives"),
+    ],
+)
+def test_losses_that_cannot_be(folder: Path, y: str, loss: str, what: str) -> None:
+    error = refused(folder, y=y, loss=loss)
+    assert what in str(error)
+    assert "recipe.yaml:" in str(error)
 
 
 def test_two_heads_with_targets_beside_one_with_a_teacher(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,13 +31,13 @@ class DataFacts:
     """How often each class index occurs; empty where targets are no classes."""
 
 
-def check_data(examples: Examples, model: Any, loss: str | None, place: Field) -> list[SurgeryError]:
+def check_data(examples: Examples, model: Any, losses: Sequence[str | None] | None, place: Field) -> list[SurgeryError]:
     """What keeps a model from taking these examples.
 
     Args:
         examples: The examples.
         model: The Keras model.
-        loss: The loss in Keras' snake case, where it is known; targets are checked against it.
+        losses: The loss of each output in Keras' snake case, where it is known; targets are checked against it.
         place: The source's keys in the recipe.
     """
     errors = [error for facts, tensor in _paired(examples, model) if (error := _input_error(facts, tensor))]
@@ -50,7 +50,7 @@ def check_data(examples: Examples, model: Any, loss: str | None, place: Field) -
     else:
         errors += [
             error
-            for target, output in zip(examples.targets, outputs, strict=True)
+            for target, output, loss in zip(examples.targets, outputs, losses or [None] * len(outputs), strict=True)
             if (error := check_targets(target, output, loss))
         ]
     for error in errors:
@@ -64,7 +64,7 @@ def check_stage(stage: Stage, model: Any, has_validation: bool, place: Field) ->
     errors: list[SurgeryError] = []
     for output in outputs_of(model):
         if error := _activation_error(stage, output):
-            error.field = (*place, "loss")
+            error.field = (*place, *stage.loss_keys(output.name))
             errors.append(error)
     for number, callback in enumerate(stage.callbacks):
         monitor = str(callback.config.get("monitor", DEFAULT_MONITOR.get(callback.class_name, "")))
@@ -184,10 +184,15 @@ def _activation(layer: Any) -> str | None:
 
 
 def _activation_error(stage: Stage, output: Output) -> SurgeryError | None:
-    loss = snake_case(stage.loss.class_name)
-    if loss not in {"sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"}:
+    asked = stage.loss_of(output.name)
+    loss = "" if asked is None else snake_case(asked.class_name)
+    if asked is None or loss not in {
+        "sparse_categorical_crossentropy",
+        "categorical_crossentropy",
+        "binary_crossentropy",
+    }:
         return None
-    from_logits = bool(stage.loss.config.get("from_logits", False))
+    from_logits = bool(asked.config.get("from_logits", False))
     class_name = "".join(word.capitalize() for word in loss.split("_"))
     if output.activation == "linear" and not from_logits:
         return InvalidValue(

@@ -96,8 +96,8 @@ def _errors(training: Training, opened: Datasets, model: Any) -> list[SurgeryErr
         if data is None or isinstance(data, Stream):
             continue
         key = name if name == "train" or training.data.validation is not None else "train"
-        for loss in dict.fromkeys(loss_name(stage.loss) for stage in training.stages):
-            found = check_data(data, model, loss, (*FIELD, key))
+        for losses in loss_names(training, model):
+            found = check_data(data, model, losses, (*FIELD, key))
             errors += [error for error in found if error.what not in {known.what for known in errors}]
     if not isinstance(opened.train, Stream) and "batch_size" in training.data.model_fields_set:
         errors += check_batch_size(training.data.batch_size, len(opened.train), FIELD)
@@ -146,6 +146,12 @@ def _unsaved(training: Training, whole: Any, outputs: Sequence[int]) -> list[Sur
     ]
 
 
-def loss_name(loss: LossObject) -> str | None:
+def loss_names(training: Training, model: Any) -> list[tuple[str | None, ...]]:
+    """What the losses of a model's outputs are called, in each stage that has others than the ones before."""
+    outputs = output_names(model)
+    return list(dict.fromkeys(tuple(loss_name(stage.loss_of(name)) for name in outputs) for stage in training.stages))
+
+
+def loss_name(loss: LossObject | None) -> str | None:
     """A loss of Keras in its snake case."""
-    return None if loss.is_custom else snake_case(loss.class_name)
+    return None if loss is None or loss.is_custom else snake_case(loss.class_name)

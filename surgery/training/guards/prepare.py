@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from surgery.errors import raise_all
+from surgery.errors import InvalidValue, raise_all
 from surgery.execution.build import build_source_model
 from surgery.execution.variables import keras_layers, stored_variables
+from surgery.model.keras_object import LossObject
 from surgery.planning import Plan
 from surgery.planning.guards import GuardPlan, old_batch_size
 from surgery.recipe.data import DataSource
 from surgery.recipe.guards import EWC, Distill, DistillGuard, EWCGuard, L2SPGuard, Replay, ReplayGuard
 from surgery.recipe.training import Training
 from surgery.training.data.check import check_data, facts_of
-from surgery.training.data.datasets import Datasets, loss_name
+from surgery.training.data.datasets import Datasets, loss_name, loss_names
 from surgery.training.data.examples import Examples
 from surgery.training.data.opening import open_data
 from surgery.training.guards.distill import Teacher
@@ -23,6 +24,7 @@ from surgery.training.guards.guarding import Guarding, Mixed
 from surgery.training.guards.l2_sp import l2_sp
 from surgery.training.guards.penalty import Penalty
 from surgery.training.guards.replay import check_old
+from surgery.training.layers import output_names
 from surgery.training.objects import live
 from surgery.training.outputs import with_outputs
 from surgery.training.place import Field, Place
@@ -78,7 +80,7 @@ class Preparation:
         return Guarding(made.penalties, teacher, lessons, made.mixed, made.facts)
 
     def _ewc(self, plan: GuardPlan, asked: EWC, old: Examples) -> Penalty:
-        loss = live(asked.loss or self._training.stages[0].loss, self._trust, (*_place(plan), "loss"))
+        loss = live(self._loss(plan, asked), self._trust, (*_place(plan), "loss"))
         some = chosen(old, asked.samples, self._plan.recipe.seed)
         return ewc(plan, self._variables(), fisher(self._source_model(), self._plan.source.spec, some, loss))
 
@@ -91,9 +93,7 @@ class Preparation:
         old = self._opened(plan, asked.data, learner)
         place: Field = (*_place(plan), "data")
         errors = [
-            error
-            for loss in dict.fromkeys(loss_name(stage.loss) for stage in self._training.stages)
-            for error in check_data(old, learner, loss, place)
+            error for losses in loss_names(self._training, learner) for error in check_data(old, learner, losses, place)
         ]
         new: Any = self._datasets.train
         raise_all(list({error.what: error for error in errors}.values()) or check_old(new, old, place))
@@ -103,9 +103,22 @@ class Preparation:
         """The old examples as the source model takes them."""
         source = self._source_model()
         old = self._opened(plan, asked.data, source)
-        loss = asked.loss or self._training.stages[0].loss
-        raise_all(check_data(old, source, loss_name(loss), (*_place(plan), "data")))
+        losses = [loss_name(self._loss(plan, asked))] * len(source.outputs)
+        raise_all(check_data(old, source, losses, (*_place(plan), "data")))
         return old
+
+    def _loss(self, plan: GuardPlan, asked: EWC) -> LossObject:
+        """Between the source model's output and old targets."""
+        (name, *_) = output_names(self._source_model())
+        loss = asked.loss or self._training.stages[0].loss_of(name)
+        if loss is None:
+            raise InvalidValue(
+                f"ewc: the first stage has no loss for '{name}'",
+                expected="the loss that the source model was trained with",
+                fix="ewc: {loss: sparse_categorical_crossentropy, ...}",
+                field=_place(plan),
+            )
+        return loss
 
     def _opened(self, plan: GuardPlan, data: DataSource, model: Any) -> Examples:
         place = Place(self._plan.recipe.folder, (*_place(plan), "data"), self._trust)

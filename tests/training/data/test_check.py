@@ -60,7 +60,7 @@ def test_targets_that_fit(target: Any, output: Output, loss: str | None) -> None
 
 def errors(x: np.ndarray, units: int = 3) -> list[str]:
     data = ArrayExamples((x,), (np.zeros(len(x), "int64"),), ("x_train",))
-    return [str(error) for error in check_data(data, small.model(units), small.LOSS, ("training", "data", "train"))]
+    return [str(error) for error in check_data(data, small.model(units), [small.LOSS], ("training", "data", "train"))]
 
 
 def test_inputs_that_do_not_fit() -> None:
@@ -76,7 +76,7 @@ def test_inputs_that_do_not_fit() -> None:
 
 def test_every_error_knows_its_place() -> None:
     data = ArrayExamples((np.zeros((3, 4), "float32"),), (np.array([0, 1, 9]),), ("x",))
-    found = check_data(data, small.model(), small.LOSS, ("training", "data", "train"))
+    found = check_data(data, small.model(), [small.LOSS], ("training", "data", "train"))
     assert [error.field for error in found] == [("training", "data", "train")] * 2
 
 
