@@ -46,7 +46,7 @@ $(BIN)/python:
 demo: .venv/demo.stamp
 	$(BIN)/surgery run recipes/quickstart/digits-0-to-9.yaml
 	@echo
-	@echo "Where to look next: docs/quickstart.md does this step by step, recipes/ has three more,"
+	@echo "Where to look next: docs/quickstart.md does this step by step, recipes/ has four more,"
 	@echo "and $(BIN)/surgery --help lists the commands."
 
 test: .venv/test.stamp
