@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,22 @@ PARTS: dict[str, Any] = {
 FREEZE = "- {op: freeze, layers: {not: sign}}"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a trained model of one head, and data for two."""
+    folder = tmp_path_factory.mktemp("made")
     data = small.examples(128)
     model = small.model()
     model.compile(keras.optimizers.Adam(0.03), small.LOSS)
     model.fit(data.x[0], data.y[0], epochs=5, verbose=0)
-    model.save(tmp_path / "base.keras")
-    np.savez(tmp_path / "data.npz", x=data.x[0], y=data.y[0], z=data.x[0][:, 5] > 0)
-    return tmp_path
+    model.save(folder / "base.keras")
+    np.savez(folder / "data.npz", x=data.x[0], y=data.y[0], z=data.x[0][:, 5] > 0)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "own"))
 
 
 def ran(folder: Path, **parts: Any) -> RunResult:
