@@ -22,15 +22,20 @@ class Snapshot:
 
     def __init__(self, model: Any) -> None:
         self._values = [(variable, value_of(variable)) for variable in changing(model)]
+        self._is_whole = True
 
     def take(self) -> None:
         """The values of now, in place of those before."""
+        self._is_whole = False
         for variable, value in self._values:
             value[...] = keras.ops.convert_to_numpy(variable)
+        self._is_whole = True
 
     def restore(self) -> None:
-        for variable, value in self._values:
-            variable.assign(value)
+        """Gives the variables these values. Where memory ran out while they were taken, the variables have them still."""
+        if self._is_whole:
+            for variable, value in self._values:
+                variable.assign(value)
 
     @property
     def is_still_finite(self) -> bool:
@@ -79,8 +84,8 @@ class StopOnNonFinite(keras.callbacks.Callback):  # type: ignore[misc]
                 raise self._failure(f"{word} is not a number any more")
         if not self.good.is_still_finite:
             raise self._failure("weights are not numbers any more")
-        self.good.take()
         self.kept = f"the weights after epoch {self._epoch}"
+        self.good.take()
 
     def _failure(self, what: str) -> RunFailed:
         return RunFailed(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -108,3 +110,25 @@ def test_a_snapshot_knows_weights_that_are_no_numbers() -> None:
     assert not good.is_still_finite
     good.restore()
     np.testing.assert_array_equal(bias, np.ones(3))
+
+
+def test_what_was_half_taken_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small.model()
+    good = stops.Snapshot(model)
+    head = model.get_layer("head")
+    head.kernel.assign(np.full((16, 3), 2.0))
+    head.bias.assign(np.full(3, 2.0))
+    full = keras.ops.convert_to_numpy
+
+    def runs_out(variable: Any) -> Any:
+        if variable is head.bias:
+            raise MemoryError
+        return full(variable)
+
+    monkeypatch.setattr(keras.ops, "convert_to_numpy", runs_out)
+    with pytest.raises(MemoryError):
+        good.take()
+    monkeypatch.undo()
+    good.restore()
+    np.testing.assert_array_equal(head.kernel, np.full((16, 3), 2.0))
+    np.testing.assert_array_equal(head.bias, np.full(3, 2.0))
