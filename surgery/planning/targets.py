@@ -19,23 +19,21 @@ def target_errors(recipe: Recipe, model: ModelSpec) -> list[SurgeryError]:
     """Targets, losses and their weights for outputs that the result does not have, and targets that no loss compares."""
     if recipe.training is None:
         return []
-    known, source = _outputs(model), recipe.training.data.train
-    names = targeted(source)
-    key = ("output",) if hasattr(source, "output") else ("y",)
+    known, names = _outputs(model), targeted(recipe.training.data.train)
     named: list[tuple[str, Keys, Sequence[str]]] = [
-        (name, ("training", "data", "train", *key, *((name,) if key == ("y",) else ())), known) for name in names or ()
+        (name, ("training", "data", "train", *keys), known) for name, keys in (names or {}).items()
     ]
+    learned = [name for name in known if names is None or name in names]
     errors: list[SurgeryError] = []
     for number, stage in enumerate(recipe.training.stages):
         place: Keys = ("training", "stages", number)
-        learned = known if names is None else [name for name in known if name in names]
         if isinstance(stage.loss, dict):
             named += [(name, (*place, "loss", name), learned) for name in stage.loss]
             errors += [
                 InvalidValue(
                     f"there are targets for '{name}', and no loss",
                     expected=f"a loss for each of {', '.join(learned)}",
-                    fix=f"loss: {{{name}: ...}}",
+                    fix=f"add {name} to the map, or take its targets out of the data",
                     location=recipe.location(*place, "loss"),
                 )
                 for name in learned

@@ -10,7 +10,7 @@ from surgery.recipe.part import Part, tag, told_by
 from surgery.recipe.words import Application, Factory
 
 Arrays = Annotated[
-    Annotated[str, Tag(tag("text"))] | Annotated[dict[str, str], Tag(tag("map"))],
+    Annotated[str, Tag(tag("text"))] | Annotated[dict[str, str], Field(min_length=1), Tag(tag("map"))],
     Discriminator(lambda value: tag("map" if isinstance(value, dict) else "text")),
 ]
 """One array by name; or a map from the model's input or output names to arrays."""
@@ -142,11 +142,11 @@ def file_of(data: NpzData | CsvData | ImageFolderData | FactoryData) -> tuple[st
             return None
 
 
-def targeted(source: DataSource) -> tuple[str, ...] | None:
-    """The outputs that a source names targets for; None where it names none, and so has them for all."""
+def targeted(source: DataSource) -> dict[str, tuple[str, ...]] | None:
+    """The outputs that a source names targets for, with the keys where it does; None where it names none, and so has them for all."""
     match source:
         case NpzData(y=dict(names)):
-            return tuple(names)
+            return {name: ("y", name) for name in names}
         case CsvData(output=str(name)) | ImageFolderData(output=str(name)):
-            return (name,)
+            return {name: ("output",)}
     return None

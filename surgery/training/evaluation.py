@@ -116,10 +116,10 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
     if errors := _misfits(data, answering, place):
         return Measurement(failure=errors[0].what)
     if setup.shared is not None:
-        model, data = setup.shared.apart(evaluation.name, model, data, evaluation.batch_size)
-    model = with_outputs(model, chosen)
+        rest, data = setup.shared.apart(evaluation.name, model, data, evaluation.batch_size)
+        answering = answering if rest is model else with_outputs(rest, chosen)
     try:
-        model = among(model, evaluation.classes)
+        model = among(answering, evaluation.classes)
     except DataInvalid as error:
         error.field = (*place, "classes")
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from surgery.training.layers import output_names
 from surgery.training.place import Field
 
 
-def places(model: Any, names: Sequence[str] | None, field: Field = ()) -> list[int]:
+def places(model: Any, names: Collection[str] | None, field: Field = ()) -> list[int]:
     """Where some outputs stand among those of a model, in the model's order; all where none are named.
 
     Raises:

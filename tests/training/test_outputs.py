@@ -193,6 +193,7 @@ def test_what_cannot_be(folder: Path) -> None:
     error = refused(folder, y="{sing: z}")
     assert "no output 'sing'" in error.what
     assert error.fix == "did you mean 'sign'?"
+    assert "recipe.yaml:8:" in str(refused(folder, y="{}"))
     assert "a map with one or more of head, sign" in str(refused(folder, y="z").expected)
     error = refused(folder, callback="ModelCheckpoint: {filepath: best.keras}")
     assert isinstance(error, InvalidValue)
@@ -210,9 +211,9 @@ def test_what_cannot_be(folder: Path) -> None:
 
 def test_which_outputs_a_source_has_targets_for() -> None:
     assert targeted(NpzData(npz="a.npz", x="x", y="y")) is None
-    assert targeted(NpzData(npz="a.npz", x="x", y={"b": "y", "a": "z"})) == ("b", "a")
-    assert targeted(CsvData(csv="a.csv", target="t", output="a")) == ("a",)
-    assert targeted(ImageFolderData(image_folder="a", output="b")) == ("b",)
+    assert targeted(NpzData(npz="a.npz", x="x", y={"b": "y", "a": "z"})) == {"b": ("y", "b"), "a": ("y", "a")}
+    assert targeted(CsvData(csv="a.csv", target="t", output="a")) == {"a": ("output",)}
+    assert targeted(ImageFolderData(image_folder="a", output="b")) == {"b": ("output",)}
 
 
 def test_a_part_of_a_model_shares_its_variables() -> None:

@@ -17,7 +17,7 @@ from surgery.training.resuming.bundle import read_bundle, read_head, write_bundl
 from surgery.training.resuming.state import TrainingState
 
 NAME = "checkpoint"
-FORMAT = "surgery-checkpoint-1"
+FORMAT = "surgery-checkpoint-2"
 
 SHARE = 0.01
 """How much of the time checkpoints may take."""
