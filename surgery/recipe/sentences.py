@@ -45,7 +45,7 @@ def shown(value: Any) -> str:
         case str():
             return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
         case Mapping():
-            return "a map"
+            return "a map" if value else "an empty map"
         case list() | tuple():
             return "a list" if value else "an empty list"
         case _:
@@ -87,6 +87,7 @@ def wrong_value(kind: str, value: Any, context: Mapping[str, Any]) -> InvalidVal
         return InvalidValue(f"{shown(value)} is not possible here", expected=f"text of the form {context['pattern']}")
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
+        words = words.replace("a list", "a map") if isinstance(value, Mapping) else words
         return InvalidValue(f"{_much(value)} is not possible here", expected=words.format(_number(context[name])))
     return InvalidValue(f"{shown(value)} is not possible here")
 

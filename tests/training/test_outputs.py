@@ -193,7 +193,12 @@ def test_what_cannot_be(folder: Path) -> None:
     error = refused(folder, y="{sing: z}")
     assert "no output 'sing'" in error.what
     assert error.fix == "did you mean 'sign'?"
-    assert "recipe.yaml:8:" in str(refused(folder, y="{}"))
+    error = refused(folder, y="{}")
+    assert "recipe.yaml:8:" in str(error)
+    assert (error.what, error.expected) == (
+        "training.data.train.y: an empty map is not possible here",
+        "a map of at least 1",
+    )
     assert "a map with one or more of head, sign" in str(refused(folder, y="z").expected)
     error = refused(folder, callback="ModelCheckpoint: {filepath: best.keras}")
     assert isinstance(error, InvalidValue)

@@ -30,7 +30,7 @@ class Datasets:
 
     train: Examples | Stream
     validation: Examples | Stream | None
-    outputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...]
     """The places of the outputs that there are targets for."""
 
     @property
