@@ -281,7 +281,7 @@ class PathRefused(SurgeryError):
 
 
 class FetchRefused(SurgeryError):
-    """The recipe's model would be downloaded or made by imported code, and `--restricted` does neither."""
+    """The recipe's model would be made by Keras, downloaded or made by imported code, and `--restricted` does none of it."""
 
 
 # The recipe against the model

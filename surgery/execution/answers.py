@@ -88,13 +88,13 @@ def symbolic(
     import keras
     from keras import tree
 
+    from surgery.execution.keras_objects import deserialize
+
     tensors = {
         ref: keras.KerasTensor(tensor.shape, tensor.dtype) for ref, tensor in zip(call.refs(), inputs, strict=True)
     }
     args, kwargs = (_placed(part, tensors) for part in (call.args, call.kwargs))
-    built = keras.saving.deserialize_keras_object(
-        layer_document(layer), custom_objects=custom_objects(layer, trust), safe_mode=True
-    )
+    built = deserialize(layer_document(layer), trust, custom_objects(layer, trust))
     try:
         output = built(*args, **kwargs)
     except ValueError as error:

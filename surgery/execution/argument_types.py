@@ -48,7 +48,7 @@ BY_NAME = {
     "merge_mode": "choice",
     "n": "count",
     "name": "string",
-    "ngrams": "any",
+    "ngrams": "value",
     "noise_shape": "shape",
     "num_bins": "count",
     "num_classes": "count",
@@ -64,6 +64,7 @@ BY_NAME = {
     "pool_size": "sizes",
     "rate": "fraction",
     "recurrent_activation": "activation",
+    "quantization_config": "nothing",
     "recurrent_dropout": "fraction",
     "reduction": "choice",
     "score_mode": "choice",
@@ -88,8 +89,14 @@ BY_NAME = {
 """Names that mean the same wherever they occur. A vocabulary is a list here: as a string it would be a file to read."""
 
 BY_CLASS = {
-    ("Normalization", "axis"): "any",
-    ("RandomGaussianBlur", "kernel_size"): "any",
+    ("BatchNormalization", "renorm_clipping"): "clipping",
+    ("Bidirectional", "weights"): "nothing",
+    ("Embedding", "weights"): "nothing",
+    ("InputLayer", "input_tensor"): "nothing",
+    ("IntegerLookup", "vocabulary_dtype"): "dtype",
+    ("Normalization", "axis"): "value",
+    ("RandomGaussianBlur", "kernel_size"): "value",
+    ("ReversibleEmbedding", "reverse_dtype"): "dtype",
     ("Rescaling", "offset"): "scalar_or_list",
     ("Rescaling", "scale"): "scalar_or_list",
     ("StackedRNNCells", "cells"): "layers",
@@ -187,7 +194,9 @@ def _type(kind: str, cls: type, name: str, default: Any) -> str:
     if name == "size" and "UpSampling" in cls.__name__:
         return "sizes" if _rank(cls) > 1 else "count"
     if kind != "layers" and name in ("axis", "axes", "mean", "scale"):
-        return "any"
+        return "value"
+    if kind == "callbacks" and (default is None or isinstance(default, str)) and _names_a_file(cls, name):
+        return "path"
     if kind == "layers" and name == "output_size":
         return "sizes"
     return BY_NAME.get(name) or _by_default(default)
@@ -200,7 +209,13 @@ def _by_default(default: Any) -> str:
         case int() | float():
             return "number"
         case _:
-            return "any"
+            return "value"
+
+
+def _names_a_file(cls: type, name: str) -> bool:
+    """Whether an argument of a callback says where something is written or read: by its name, or by what its docstring says."""
+    said = re.search(r"(?i)\bpath (of|to)\b|\bfilename\b|\bpathlike\b", described(cls).get(name, ""))
+    return bool(said or re.search(r"file|path|dir|metadata", name))
 
 
 def _rank(cls: type) -> int:

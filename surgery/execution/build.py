@@ -64,14 +64,14 @@ def build_structure(spec: ModelSpec, seed: int, trust: Sequence[str] = ()) -> An
     """The Keras model of a spec, its weights not filled yet."""
     import keras
 
+    from surgery.execution.keras_objects import deserialize
+
     # Seed generators (Dropout) are not stored in files; they start from the recipe's seed.
     keras.utils.set_random_seed(seed)
     document = to_config(spec)
     document.pop("compile_config", None)
     try:
-        model = keras.saving.deserialize_keras_object(
-            document, custom_objects=custom_objects(spec, trust), safe_mode=True
-        )
+        model = deserialize(document, trust, custom_objects(spec, trust))
     except (ValueError, TypeError) as error:
         raise ShapeMismatch(
             f"Keras cannot build the model: {str(error).splitlines()[0]}",

@@ -9,6 +9,7 @@ from typing import Any
 from surgery.errors import ExtraMissing, InvalidValue, ModelUnsupported, RunFailed
 from surgery.execution.custom import load
 from surgery.model.scan import checked
+from surgery.model.scan.document import require_safe_document
 from surgery.model.scan.preset import require_safe_preset
 from surgery.recipe import Recipe
 from surgery.recipe.source import ApplicationModel, FactoryModel, PresetModel
@@ -40,7 +41,7 @@ def build_source(recipe: Recipe, trust: Sequence[str]) -> tuple[Any, str]:
 
 
 def _application(recipe: Recipe, source: ApplicationModel) -> tuple[Any, str]:
-    import keras
+    from surgery.execution.keras_objects import application
 
     name, weights = source.application, source.weights
     file = None if weights in (None, "imagenet") else recipe.resolve(str(weights))
@@ -50,7 +51,7 @@ def _application(recipe: Recipe, source: ApplicationModel) -> tuple[Any, str]:
     )
     try:
         with checked(file) if file else nullcontext():
-            model = getattr(keras.applications, name)(**arguments, weights=str(file) if file else weights)
+            model = application(name, arguments, str(file) if file else weights)
     except (ValueError, TypeError) as error:
         raise InvalidValue(
             f"keras.applications.{name} refuses its arguments: {str(error).splitlines()[0]}",
@@ -82,4 +83,5 @@ def _preset(recipe: Recipe, preset: str, arguments: dict[str, Any], trust: Seque
             fix="pip install keras-hub",
         ) from error
     source = str(folder) if folder.is_dir() else preset
+    require_safe_document(arguments, trust, described=f"the preset '{preset}'")
     return keras_hub.models.Backbone.from_preset(source, **arguments)

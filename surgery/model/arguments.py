@@ -42,6 +42,22 @@ NATURAL: Schema = {"type": "integer", "minimum": 0}
 NUMBER: Schema = {"type": "number"}
 PAIR: Schema = {"type": "array", "items": NATURAL, "minItems": 2, "maxItems": 2}
 
+DEPTH = 4
+"""How deep lists of plain values may lie in one another: the axes of an array."""
+
+
+def _nested(*items: Schema) -> Schema:
+    """One of some schemas, or lists of them, in lists, and so on. None of it is a map."""
+    schema: Schema = {"anyOf": list(items)}
+    for _ in range(DEPTH):
+        schema = {"anyOf": [*items, {"type": "array", "items": schema}]}
+    return schema
+
+
+SCALARS: tuple[Schema, ...] = ({"type": "string"}, NUMBER, {"type": "boolean"}, {"type": "null"})
+VALUE: Schema = _nested(*SCALARS)
+"""What an argument may be of which no more is known: never a map, for Keras would make an object of one."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArgumentType:
@@ -95,9 +111,16 @@ _EXAMPLES = {
 }
 
 TYPES: Mapping[str, ArgumentType] = {
-    "any": _fixed({}, "any value"),
     "axes": _fixed({"anyOf": [INTEGER, {"type": "array", "items": INTEGER}]}, "an axis, or a list of axes"),
     "boolean": _fixed({"type": "boolean"}, "true or false"),
+    "clipping": _fixed(
+        {
+            "type": "object",
+            "propertyNames": {"enum": ["rmax", "rmin", "dmax"]},
+            "additionalProperties": NUMBER,
+        },
+        "numbers for rmax, rmin and dmax",
+    ),
     "choice": ArgumentType(_choices, lambda argument: "one of " + ", ".join(map(str, argument.choices))),
     "count": _fixed(COUNT, "a positive integer"),
     "dtype": ArgumentType(lambda _: {"enum": list(catalogue.dtypes())}, lambda _: "the name of a dtype or a policy"),
@@ -111,15 +134,17 @@ TYPES: Mapping[str, ArgumentType] = {
     "layer": _fixed({"not": {}}, "a layer, such as {LSTM: {units: 32}}"),
     "layers": _fixed({"not": {}}, "a list of layers, each such as {LSTMCell: {units: 32}}"),
     "learning_rate": _fixed(NUMBER, "a number, or a schedule such as {CosineDecay: {...}}"),
-    "list": _fixed({"type": "array"}, "a list"),
+    "list": _list_of(VALUE, "a list of plain values"),
     "natural": _fixed(NATURAL, "a whole number, 0 or more"),
     "naturals": _one_or_each(NATURAL, "a whole number, 0 or more"),
+    "nothing": _fixed({"type": "null"}, "nothing: it cannot be written in a recipe"),
     "number": _fixed(NUMBER, "a number"),
     "numbers": _list_of(NUMBER, "a list of numbers"),
     "scalar_or_list": _fixed(
-        {"anyOf": [NUMBER, {"type": "array", "items": {"anyOf": [NUMBER, {"type": "array"}]}}]},
+        _nested(NUMBER),
         "a number, or a list of numbers",
     ),
+    "path": _fixed({"type": "string", "minLength": 1}, "a path inside the folder of the run"),
     "shape": _list_of({"anyOf": [INTEGER, {"type": "null"}]}, "a list of integers, null for what varies"),
     "sides": _fixed(
         {"anyOf": [NATURAL, {"type": "array", "items": {"anyOf": [NATURAL, PAIR]}}]},
@@ -128,6 +153,7 @@ TYPES: Mapping[str, ArgumentType] = {
     "sizes": _one_or_each(COUNT, "a positive integer"),
     "string": _fixed({"type": "string"}, "a string"),
     "string_or_integer": _fixed({"anyOf": [{"type": "string"}, INTEGER]}, "a string or an integer"),
+    "value": _fixed(VALUE, "a string, a number, true or false, or a list of them"),
 } | {name: ArgumentType(_named, _named_words) for name in NAMED}
 
 
@@ -180,6 +206,11 @@ def _within(value: Any, schema: Schema) -> bool:
         if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
             return False
         return all(fits(item, schema.get("items", {})) for item in value)
+    if isinstance(value, Mapping):
+        names, items = schema["propertyNames"], schema["additionalProperties"]
+        return all(fits(key, names) and fits(item, items) for key, item in value.items())
+    if isinstance(value, str):
+        return len(value) >= schema.get("minLength", 0)
     if isinstance(value, int | float):
         return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     return True

@@ -32,7 +32,7 @@ class Argument:
     """One constructor argument of a class."""
 
     name: str
-    type: str = "any"
+    type: str = "value"
     """A name of `surgery.model.arguments.TYPES`."""
     size: int = 0
     """How many numbers Keras makes of a single one: 2 for the `kernel_size` of a Conv2D. 0 where it does not."""
@@ -144,7 +144,7 @@ def _keras_class(kind: str, name: str) -> KerasClass:
 def _argument(name: str, entry: Mapping[str, Any], is_base: bool = False) -> Argument:
     return Argument(
         name,
-        type=entry.get("type", "any"),
+        type=entry.get("type", "value"),
         size=entry.get("size", 0),
         choices=tuple(entry.get("choices", ())),
         lower=entry.get("lower"),

@@ -7,9 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from surgery.model import catalogue
-from surgery.model.arguments import NAMED, OBJECTS, expected, fits, is_type, plain_schema, types_of, with_article
+from surgery.model.arguments import (
+    NAMED,
+    OBJECTS,
+    TYPES,
+    VALUE,
+    expected,
+    fits,
+    is_type,
+    plain_schema,
+    types_of,
+    with_article,
+)
 from surgery.model.catalogue import Argument, KerasClass
 from surgery.model.nearest import did_you_mean
+from surgery.model.path_text import path_problem
 
 NOUNS = {
     "callbacks": "callback",
@@ -22,6 +34,10 @@ NOUNS = {
     "regularizers": "regularizer",
     "schedules": "learning rate schedule",
 }
+
+
+SERIALIZED = frozenset({"class_name", "config", "module", "registered_name"})
+"""The keys by which Keras tells a serialized object; they have no place in a recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,7 @@ def check_class(kind: str, key: Any, given: Any, partial: bool = False) -> Itera
         return
     if ">" in key:
         yield from _check_custom(key)
+        yield from (problem.below(key) for problem in check_plain(given or {}))
         return
     known = catalogue.find(kind, key)
     if known is None:
@@ -104,11 +121,42 @@ def check_value(key: str, argument: Argument, value: Any) -> Iterator[Problem]:
             yield from (problem.below(index) for problem in check_object("layers", item))
     elif argument.type in OBJECTS and isinstance(value, Mapping):
         yield from check_object(OBJECTS[argument.type], value)
+    elif argument.type == "path" and isinstance(value, str) and (wrong := path_problem(value)):
+        yield Problem(
+            "output-refused",
+            f"{key}: {argument.name}: {wrong}",
+            expected(argument),
+            "write a name such as epoch-{epoch:02d}.keras",
+        )
     elif not fits(value, schema := plain_schema(argument)):
         what = f"{key}: {argument.name} takes {expected(argument)}, not {_shown(value)}"
         allowed = types_of(schema)
         code = "invalid-value" if not allowed or any(is_type(value, name) for name in allowed) else "wrong-type"
         yield Problem(code, what, expected(argument), _nearest(argument, value))
+
+
+def check_plain(value: Any) -> Iterator[Problem]:
+    """Every serialized object in what a class of one's own, or one that the catalogue does not know, is given.
+
+    Maps are fine there, as data. But Keras makes an object of each map that says its class, and calls functions for some.
+    """
+    if isinstance(value, Mapping):
+        for key in SERIALIZED.intersection(value):
+            what = f"{key!r} belongs to Keras' own form of an object, which a recipe does not use"
+            yield Problem("invalid-value", what, "plain values", "write the values alone", (key,), "key")
+        items: Any = value.items()
+    else:
+        items = enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in items:
+        yield from (problem.below(key) for problem in check_plain(item))
+
+
+def check_values(key: str, given: Mapping[str, Any]) -> Iterator[Problem]:
+    """Every argument that holds a map, of a function or class of Keras of whose arguments no more is known."""
+    for name, value in given.items():
+        if not fits(value, VALUE):
+            what = f"{key}: {name} takes a plain value, not {_shown(value)}"
+            yield Problem("wrong-type", what, TYPES["value"].words(Argument(name)), None, (name,))
 
 
 def check_own_keys(key: Any, own: Mapping[str, Any]) -> Iterator[Problem]:

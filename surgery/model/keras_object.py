@@ -192,6 +192,9 @@ class CallbackObject(KerasObject):
     kind = "callbacks"
 
 
+OF_KIND: Mapping[str, type[KerasObject]] = {cls.kind: cls for cls in KerasObject.__subclasses__()}
+"""The class for each list of the catalogue."""
+
 Object = TypeVar("Object", bound=KerasObject)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from surgery.model import catalogue
-from surgery.model.arguments import NAMED, OBJECTS, expected, plain_schema
+from surgery.model.arguments import NAMED, OBJECTS, TYPES, expected, plain_schema
 from surgery.model.catalogue import Argument, KerasClass
 from surgery.model.checking import NOUNS
 
@@ -30,6 +30,9 @@ OF_THE_RECIPE: dict[str, Schema] = {
 """Keys of a layer that belong to the recipe."""
 
 
+DEFINED = {"scalar_or_list": "NestedNumbers", "value": "PlainValue"}
+"""Types of arguments with a definition of their own, which is long and would stand in the schema hundreds of times."""
+
 SHARED = "argument of every layer: "
 """Before the name of an argument: the definition that all layers share."""
 
@@ -40,6 +43,8 @@ def definition_name(kind: str) -> str:
         return "LayerArgument" + kind.removeprefix(SHARED).title().replace("_", "")
     if kind == "activations":
         return "KerasActivation"
+    if kind in DEFINED:
+        return DEFINED[kind]
     return f"Keras{NOUNS[kind].title().replace(' ', '')}"
 
 
@@ -54,6 +59,8 @@ def object_schema(kind: str, reference: Reference) -> Schema:
     """The definition of a kind: a map with one key, a class; or a bare name, where the kind has some."""
     if kind.startswith(SHARED):
         return _shared(kind.removeprefix(SHARED), reference)
+    if kind in DEFINED:
+        return TYPES[kind].schema(Argument("value"))
     if kind == "activations":
         return {"anyOf": [{"enum": sorted(catalogue.bare_names(kind))}, reference("layers")]}
     known = [catalogue.find(kind, name) for name in catalogue.names(kind)]
@@ -99,8 +106,10 @@ def argument_schema(argument: Argument, reference: Reference) -> Schema:
 
 def _parts(argument: Argument, reference: Reference) -> list[Schema]:
     plain = plain_schema(argument)
-    if plain == {}:
-        return [{}]
+    if argument.type in DEFINED:
+        return [reference(argument.type)]
+    if argument.type == "list":
+        return [{"type": "array", "items": reference("value")}]
     if argument.type in NAMED:
         return [reference(NAMED[argument.type])]
     parts = [] if "not" in plain else list(plain.get("anyOf", [plain]))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from surgery.errors import GraphUnsupported, SurgeryError, raise_all
 from surgery.model import catalogue
-from surgery.model.checking import Problem, check_arguments
+from surgery.model.checking import Problem, check_arguments, check_plain, check_values
 from surgery.model.configured import configured
 from surgery.model.edits import CarryWeights, Edit, Policy, UpdateConfig
 from surgery.model.select import Selector
@@ -60,11 +60,19 @@ class Reconfigure(Operation):
 
     def _changes(self, layer: LayerSpec) -> Mapping[str, Any]:
         self._refuse_elsewhere(layer)
-        known = catalogue.find("layers", layer.class_name)
-        if known:
-            raise_all([_refusal(p) for p in check_arguments(known, layer.class_name, self.config, partial=True)])
+        raise_all([_refusal(problem) for problem in self._problems(layer)])
         config = configured("layers", layer.class_name, self.config, base=layer.config)
         return {key: value for key, value in config.items() if layer.config.get(key) != value}
+
+    def _problems(self, layer: LayerSpec) -> Iterator[Problem]:
+        is_own = (layer.module or "keras").split(".")[0] == "keras" and ">" not in (layer.registered_name or "")
+        known = catalogue.find("layers", layer.class_name) if layer.is_layer else None
+        if known and is_own:
+            yield from check_arguments(known, layer.class_name, self.config, partial=True)
+        elif is_own:
+            yield from check_values(layer.class_name, self.config)
+        else:
+            yield from check_plain(self.config)
 
     def _refuse_elsewhere(self, layer: LayerSpec) -> None:
         for key, operation in ELSEWHERE.items():

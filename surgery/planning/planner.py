@@ -10,10 +10,12 @@ from os.path import relpath
 from pathlib import Path
 from typing import Protocol
 
-from surgery.errors import GraphUnsupported, Location, SurgeryError, flatten, raise_all
+from surgery.errors import GraphUnsupported, Location, ShapeUnknown, SurgeryError, flatten, raise_all
 from surgery.model.archive.optimizer import StoredOptimizer, read_optimizer
+from surgery.model.config import to_config
 from surgery.model.library import Library
 from surgery.model.prove import Ask, prove
+from surgery.model.scan.document import require_safe_document
 from surgery.model.shapes import Built
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
 from surgery.operations import Operation, Phase
@@ -61,6 +63,8 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
         SurgeryError: one for each thing that cannot be, with its place in the recipe.
     """
     ask: Ask | None = keras.ask if keras else None
+    if recipe.is_restricted:
+        keras, ask = None, _withheld
     try:
         source = open_source(recipe, keras.materialize if keras else None, ask, trust)
     except SurgeryError as error:
@@ -77,7 +81,34 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
             refuse_code(made.spec, source.described, trust)
         except SurgeryError as error:
             raise error.at(recipe.location("model")) from None
+    elif not source.is_made:
+        _refuse_unsafe(made, trust)
     return replace(made, trust=trust, notes=(*(keras.notes if keras else ()), *made.notes))
+
+
+def _withheld(layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:
+    """The answer to a stranger's recipe: Keras makes nothing of what it brings.
+
+    Raises:
+        ShapeUnknown: always.
+    """
+    raise ShapeUnknown(
+        f"only Keras knows the output shape of '{layer.name}' ({layer.class_name}), and --restricted asks it nothing",
+        expected="a class with a static shape rule",
+        fix="run it without --restricted where you trust the recipe",
+    )
+
+
+def _refuse_unsafe(plan: Plan, trust: tuple[str, ...]) -> None:
+    """Holds the planned model against the rules that its file will have to pass.
+
+    Raises:
+        ModelUnsafe: something in it could run code or read files.
+    """
+    try:
+        require_safe_document(to_config(replace(plan.spec, compile_config=None)), trust)
+    except SurgeryError as error:
+        raise error.at(plan.recipe.location("operations")) from None
 
 
 def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) -> Plan:

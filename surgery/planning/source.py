@@ -31,11 +31,11 @@ def open_source(
         DigestMismatch: when the recipe pins another file.
         FileMissing, ModelInvalid, ModelUnsupported: when it cannot be read.
     """
-    if recipe.is_restricted and _is_fetched(recipe):
+    if recipe.is_restricted and not isinstance(recipe.model, FileModel):
         raise FetchRefused(
-            "the model would be downloaded or made by imported code, and --restricted does neither",
-            expected="a model file, or an application with weights: null or weights: PATH",
-            fix="run it without --restricted where you trust the recipe",
+            "the model would be made by Keras, downloaded or made by imported code, and --restricted does none of it",
+            expected="a model file",
+            fix="save the model once, and write model: {path: FILE.keras}; or run it without --restricted where you trust the recipe",
         )
     _check_pin(recipe)
     match recipe.model:
@@ -70,14 +70,6 @@ def _check_pin(recipe: Recipe) -> None:
                     fix=f"put that file back; or, if the new one is meant: sha256: {found}",
                     location=recipe.location("model", "sha256"),
                 )
-
-
-def _is_fetched(recipe: Recipe) -> bool:
-    match recipe.model:
-        case ApplicationModel(weights=weights):
-            return weights == "imagenet"
-        case model:
-            return isinstance(model, PresetModel | FactoryModel)
 
 
 def _with_origins(model: ModelSpec, prefix: str = "") -> ModelSpec:

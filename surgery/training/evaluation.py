@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from surgery.errors import DataInvalid, GateFailed, InvalidValue, SurgeryError
+from surgery.model import catalogue
 from surgery.model.keras_object import MetricObject
 from surgery.model.nearest import did_you_mean
 from surgery.recipe.data import DataSource, targeted
@@ -243,13 +244,7 @@ def _metrics(evaluation: Evaluation, setup: Setup) -> tuple[MetricObject, ...]:
 
 def _is_metric(name: str) -> bool:
     """Whether Keras knows a metric by that bare name."""
-    if name in {"accuracy", "acc", "loss"}:
-        return True
-    try:
-        keras.metrics.get(name)
-    except ValueError:
-        return False
-    return True
+    return name == "loss" or name in catalogue.bare_names("metrics")
 
 
 def _losses(outputs: Sequence[str], setup: Setup, place: Field) -> Any:

@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from surgery.errors import InvalidValue, OutputRefused, SurgeryError
-from surgery.execution.custom import load
-from surgery.model.keras_object import KerasObject, ScheduleObject
+from surgery.execution.keras_objects import instantiate
+from surgery.model import catalogue
+from surgery.model.arguments import OBJECTS
+from surgery.model.keras_object import OF_KIND, KerasObject
+from surgery.model.path_text import path_problem
 from surgery.training.place import Field, at
-
-MODULES = {
-    "optimizers": keras.optimizers,
-    "schedules": keras.optimizers.schedules,
-    "losses": keras.losses,
-    "metrics": keras.metrics,
-    "callbacks": keras.callbacks,
-    "layers": keras.layers,
-}
-
-PATH_ARGUMENTS = {
-    "BackupAndRestore": "backup_dir",
-    "CSVLogger": "filename",
-    "ModelCheckpoint": "filepath",
-    "TensorBoard": "log_dir",
-}
-"""The argument with which a callback of Keras names what it writes."""
 
 
 def live(value: KerasObject, trust: Sequence[str], field: Field) -> Any:
@@ -42,16 +27,11 @@ def live(value: KerasObject, trust: Sequence[str], field: Field) -> Any:
     if value.plain:
         return value.class_name
     try:
-        if value.custom_module is not None:
-            module, name = value.custom_module, value.class_name
-            made = at(field, lambda: load(module, name, trust))
-        else:
-            made = getattr(MODULES[value.kind], value.class_name)
-        arguments = _arguments(value.config, trust, field)
+        arguments = _arguments(value, trust, field)
         if value.kind == "metrics" and not value.is_custom:
             # Keras numbers the metrics of a process: the second AUC would be called auc_1.
             arguments = {"name": snake_case(value.class_name), **arguments}
-        return made(**arguments)
+        return at(field, lambda: instantiate(value, arguments, trust))
     except SurgeryError:
         raise
     except (TypeError, ValueError, AttributeError) as error:
@@ -64,14 +44,13 @@ def live_callback(value: KerasObject, folder: Path, trust: Sequence[str], field:
     Raises:
         OutputRefused: It would write elsewhere.
     """
-    argument = PATH_ARGUMENTS.get(value.class_name)
-    if argument is None or value.is_custom:
-        return live(value, trust, field)
-    default = {"log_dir": "logs"}.get(argument)
-    written = value.config.get(argument, default)
-    if written is not None:
-        value = type(value)(value.class_name, {**value.config, argument: _inside(folder, str(written), field)})
-    return live(value, trust, field)
+    known = None if value.is_custom else catalogue.find(value.kind, value.class_name)
+    config = dict(value.config)
+    for argument in known.arguments.values() if known else ():
+        written = config.get(argument.name, argument.default)
+        if argument.type == "path" and written is not None:
+            config[argument.name] = _inside(folder, str(written), (*field, argument.name))
+    return live(replace(value, config=config), trust, field)
 
 
 def snake_case(name: str) -> str:
@@ -80,17 +59,27 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
-def _arguments(config: Mapping[str, Any], trust: Sequence[str], field: Field) -> dict[str, Any]:
-    return {name: _argument(name, item, trust, (*field, name)) for name, item in config.items()}
+def _arguments(value: KerasObject, trust: Sequence[str], field: Field) -> dict[str, Any]:
+    """The arguments with the objects among them made: a schedule, the optimizer inside another, the layer of a wrapper."""
+    known = None if value.is_custom else catalogue.find(value.kind, value.class_name)
+    types = {name: argument.type for name, argument in known.arguments.items()} if known else {}
+    return {
+        name: _argument(item, OBJECTS.get(types.get(name, "")), trust, (*field, name))
+        for name, item in value.config.items()
+    }
 
 
-def _argument(name: str, item: Any, trust: Sequence[str], field: Field) -> Any:
-    if name == "learning_rate" and isinstance(item, Mapping):
-        item = ScheduleObject.parse(item)
+def _argument(item: Any, kind: str | None, trust: Sequence[str], field: Field) -> Any:
+    if kind is not None and isinstance(item, list | tuple):
+        return [_argument(one, kind, trust, (*field, number)) for number, one in enumerate(item)]
+    if kind is not None and isinstance(item, Mapping):
+        item = OF_KIND[kind].parse(item)
     return live(item, trust, field) if isinstance(item, KerasObject) else item
 
 
 def _inside(folder: Path, written: str, field: Field) -> str:
+    if wrong := path_problem(written):
+        raise OutputRefused(wrong, expected="a path relative to that folder", fix="write a file name", field=field)
     root = folder.resolve()
     path = (root / written).resolve()
     if Path(written).is_absolute() or not path.is_relative_to(root) or path == root:

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from surgery.execution.keras_objects import same_as
 from surgery.planning.rates import Rate
 from surgery.training.layers import walk
 
@@ -59,7 +60,7 @@ def remade(optimizer: Any, subclass: Callable[[Any], Any]) -> Any:
         base = getattr(keras.optimizers, base.__name__, base)
     if callable(optimizer._learning_rate):
         config["learning_rate"] = optimizer._learning_rate
-    return subclass(base).from_config(config)
+    return same_as(subclass(base), config)
 
 
 def _paced_class(base: Any, known: Mapping[int, Rate], warmup: int) -> Any:

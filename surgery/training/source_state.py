@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import keras
 import numpy as np
 
 from surgery.errors import ModelInvalid
 from surgery.execution.build import build_source_model
+from surgery.execution.keras_objects import optimizer_called, same_as
 from surgery.execution.variables import keras_layers, stored_variables
 from surgery.model.archive.optimizer import StoredOptimizer
 from surgery.model.derive import derive
@@ -81,9 +81,9 @@ def _read(found: Beside, slot: str, stored: Stored) -> Array:
 def _built(stored: StoredOptimizer, source: Any) -> Any:
     """An optimizer like the stored one, for its layout alone; its schedule decides nothing here."""
     plain = {key: value for key, value in stored.config.items() if not isinstance(value, Mapping)}
-    made = keras.optimizers.get(stored.class_name.lower())
     try:
-        optimizer = handing_on(type(made).from_config({**plain, "learning_rate": 0.0}))
+        made = optimizer_called(stored.class_name.lower())
+        optimizer = handing_on(same_as(type(made), {**plain, "learning_rate": 0.0}))
     except (TypeError, ValueError) as error:
         raise ModelInvalid(f"the optimizer in the source file is none of Keras': {error}") from error
     optimizer.build(source.trainable_variables)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import keras
 import pytest
+from pydantic import ValidationError
 
 from surgery.errors import InvalidValue, OutputRefused, UntrustedImport
+from surgery.model import catalogue
 from surgery.model.keras_object import CallbackObject, LossObject, MetricObject, OptimizerObject
-from surgery.training.objects import PATH_ARGUMENTS, live, live_callback, snake_case
+from surgery.training.objects import live, live_callback, snake_case
 
 pytestmark = pytest.mark.keras
 
@@ -58,8 +60,25 @@ def test_callbacks_write_in_the_folder_of_the_run_and_nowhere_else(tmp_path: Pat
 
 
 def test_every_callback_of_keras_that_takes_a_path_is_known() -> None:
-    for name in [word for word in vars(keras.callbacks) if word[0].isupper()]:
+    found = set()
+    for name in catalogue.names("callbacks"):
+        known = catalogue.find("callbacks", name)
+        assert known is not None
         arguments = inspect.signature(getattr(keras.callbacks, name).__init__).parameters
-        paths = [argument for argument in arguments if argument.endswith(("path", "dir", "filename"))]
-        # RemoteMonitor's path is that of a URL.
-        assert not paths or PATH_ARGUMENTS.get(name) in paths or name == "RemoteMonitor"
+        paths = {one for one in arguments if one.endswith(("path", "dir", "directory", "filename", "metadata"))}
+        assert known.unsafe or paths == {one.name for one in known.arguments.values() if one.type == "path"}, name
+        found |= {(name, one) for one in paths}
+    assert ("OrbaxCheckpoint", "directory") in found
+
+
+@pytest.mark.parametrize("name", [name for name in catalogue.names("callbacks")])
+def test_every_path_of_every_callback_is_confined(tmp_path: Path, name: str) -> None:
+    known = catalogue.find("callbacks", name)
+    assert known is not None
+    for argument in [] if known.unsafe else [one for one in known.arguments.values() if one.type == "path"]:
+        for written in ("/tmp/x", "../x", "{epoch.__doc__:.>2.0}/x", "{epoch!r}", "a/{x[0]}", "~/x"):
+            with pytest.raises(OutputRefused):
+                live_callback(CallbackObject(name, {argument.name: written}), tmp_path, (), ())
+            with pytest.raises(ValidationError, match="folder of the run|no plain name"):
+                CallbackObject.parse({name: {argument.name: written}})
+        CallbackObject.parse({name: {argument.name: "a/{epoch:02d}-{val_loss:.2f}.keras"}})
