@@ -71,7 +71,7 @@ def test_every_callback_of_keras_that_takes_a_path_is_known() -> None:
     assert ("OrbaxCheckpoint", "directory") in found
 
 
-@pytest.mark.parametrize("name", [name for name in catalogue.names("callbacks")])
+@pytest.mark.parametrize("name", catalogue.names("callbacks"))
 def test_every_path_of_every_callback_is_confined(tmp_path: Path, name: str) -> None:
     known = catalogue.find("callbacks", name)
     assert known is not None
@@ -79,6 +79,6 @@ def test_every_path_of_every_callback_is_confined(tmp_path: Path, name: str) -> 
         for written in ("/tmp/x", "../x", "{epoch.__doc__:.>2.0}/x", "{epoch!r}", "a/{x[0]}", "~/x"):
             with pytest.raises(OutputRefused):
                 live_callback(CallbackObject(name, {argument.name: written}), tmp_path, (), ())
-            with pytest.raises(ValidationError, match="folder of the run|no plain name"):
+            with pytest.raises(ValidationError, match=r"folder of the run|no plain name"):
                 CallbackObject.parse({name: {argument.name: written}})
         CallbackObject.parse({name: {argument.name: "a/{epoch:02d}-{val_loss:.2f}.keras"}})
