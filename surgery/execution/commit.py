@@ -16,6 +16,8 @@ from surgery.model.archive.staging import claimed
 from surgery.model.blocks import same_bits
 from surgery.model.config import to_config
 from surgery.model.prove import prove
+from surgery.model.scan import scan
+from surgery.model.scan.document import HUB
 from surgery.model.spec import ModelSpec
 from surgery.model.weights import has_fresh
 from surgery.planning import Plan
@@ -99,6 +101,7 @@ def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) ->
     Raises:
         PromiseBroken: at the first thing that is not as planned.
     """
+    _scan(path, plan)
     written = prove(read_model(path), again=True, lenient=True)
     if to_config(written)["config"] != to_config(spec)["config"]:
         raise PromiseBroken("the written model has another structure than the plan")
@@ -110,6 +113,19 @@ def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) ->
                 promised = None if layer_path in trained else library.values(weight)
                 if promised is not None and not _is_same(new[layer_path, weight.key], promised):
                     raise PromiseBroken(f"the {weight.name} of '{layer_path}' is not what the ledger says")
+
+
+def _scan(path: Path, plan: Plan) -> None:
+    """Holds a written model against the rules for files of strangers, which the next command will apply to it.
+
+    Raises:
+        PromiseBroken: a rule refuses it.
+    """
+    # What a preset or a factory made may hold classes of KerasHub.
+    trust = (*plan.trust, HUB) if plan.source.is_made else plan.trust
+    verdict = scan(path, trust)
+    if not verdict.is_accepted:
+        raise PromiseBroken(f"the written model would be refused by surgery scan: {verdict.findings[0]}")
 
 
 def refuse_input(plan: Plan, output: Path) -> None:

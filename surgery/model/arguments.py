@@ -36,6 +36,7 @@ NAMED = {
 }
 """Types that take a bare name, with the list of those names."""
 
+NOTHING: Schema = {"not": {}}
 INTEGER: Schema = {"type": "integer"}
 COUNT: Schema = {"type": "integer", "minimum": 1}
 NATURAL: Schema = {"type": "integer", "minimum": 0}
@@ -131,8 +132,8 @@ TYPES: Mapping[str, ArgumentType] = {
         {"anyOf": [NUMBER, {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}]},
         "a number, or a list of a lower and an upper one",
     ),
-    "layer": _fixed({"not": {}}, "a layer, such as {LSTM: {units: 32}}"),
-    "layers": _fixed({"not": {}}, "a list of layers, each such as {LSTMCell: {units: 32}}"),
+    "layer": _fixed(NOTHING, "a layer, such as {LSTM: {units: 32}}"),
+    "layers": _fixed(NOTHING, "a list of layers, each such as {LSTMCell: {units: 32}}"),
     "learning_rate": _fixed(NUMBER, "a number, or a schedule such as {CosineDecay: {...}}"),
     "list": _list_of(VALUE, "a list of plain values"),
     "natural": _fixed(NATURAL, "a whole number, 0 or more"),
@@ -170,6 +171,8 @@ def expected(argument: Argument) -> str:
 
 def fits(value: Any, schema: Schema) -> bool:
     """Whether a value is what a schema of this file says; JSON Schema's own meaning, for the words used here."""
+    if not schema:
+        return True
     if "anyOf" in schema:
         return any(fits(value, part) for part in schema["anyOf"])
     if "not" in schema:
@@ -205,12 +208,14 @@ def _within(value: Any, schema: Schema) -> bool:
     if isinstance(value, list | tuple):
         if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
             return False
-        return all(fits(item, schema.get("items", {})) for item in value)
+        return all(fits(item, schema.get("items", NOTHING)) for item in value)
     if isinstance(value, Mapping):
-        names, items = schema["propertyNames"], schema["additionalProperties"]
-        return all(fits(key, names) and fits(item, items) for key, item in value.items())
+        # Closed unless a schema opens it: what it does not speak of may be a serialized object.
+        names: Schema = schema.get("propertyNames", NOTHING)
+        items: Schema = schema.get("additionalProperties", NOTHING)
+        return bool(value) and all(fits(key, names) and fits(item, items) for key, item in value.items())
     if isinstance(value, str):
-        return len(value) >= schema.get("minLength", 0)
+        return bool(len(value) >= schema.get("minLength", 0))
     if isinstance(value, int | float):
         return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     return True

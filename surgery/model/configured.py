@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from surgery.model import catalogue
@@ -58,6 +59,13 @@ def serialized_object(kind: str, key: str, config: Mapping[str, Any] | None = No
         "config": full,
         "registered_name": None if known else class_name,
     }
+
+
+@cache
+def default_arguments(class_name: str) -> Mapping[str, Any]:
+    """What the config of a layer of Keras holds where the recipe says nothing; required arguments are not in it."""
+    known = catalogue.find("layers", class_name)
+    return {} if known is None else {name: _normal(known, name, value) for name, value in _defaults(known).items()}
 
 
 def snake_case(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, Tag
 
 from surgery.recipe.part import Part, tag, told_by
-from surgery.recipe.words import Application, Factory, Sha256
+from surgery.recipe.words import Application, Factory, PlainValue, Sha256
 
 
 class FileModel(Part):
@@ -26,7 +26,7 @@ class ApplicationModel(Part):
     application: Application
     """Its name: `VGG16`."""
 
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, PlainValue] = Field(default_factory=dict)
     """Arguments of its constructor: `{include_top: false, input_shape: [96, 96, 3]}`."""
 
     weights: str | None = "imagenet"
@@ -42,7 +42,7 @@ class PresetModel(Part):
     preset: str = Field(min_length=1)
     """Its handle, or a folder: `resnet_18_imagenet`."""
 
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, PlainValue] = Field(default_factory=dict)
     """Further arguments of `from_preset`."""
 
 

@@ -10,7 +10,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from surgery.model.catalogue import applications
+from surgery.model.arguments import TYPES, VALUE, fits
+from surgery.model.catalogue import Argument, applications
 from surgery.model.nearest import did_you_mean
 
 
@@ -45,6 +46,23 @@ class _Application:
         return handler(schema) | {"enum": sorted(applications())}
 
 
+class _Plain:
+    """A value that holds no map: Keras would make an object of one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(_plain, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return dict(VALUE)
+
+
+def _plain(value: Any) -> Any:
+    if fits(value, VALUE):
+        return value
+    words = TYPES["value"].words(Argument("value"))
+    raise PydanticCustomError("wrong-type", "an argument is a plain value here", {"expected": words})
+
+
 def _known_application(name: str) -> str:
     if name in applications():
         return name
@@ -70,3 +88,4 @@ KerasFile = Annotated[str, Written(r"[^\0]*[^/\0]\.keras", "a file name that end
 Factory = Annotated[str, Written(rf"{_MODULE}:[A-Za-z_]\w*", "a function as package.module:function")]
 Sha256 = Annotated[str, Written("[0-9a-f]{64}", "64 hexadecimal digits, as sha256sum prints them")]
 Application = Annotated[str, _Application()]
+PlainValue = Annotated[Any, _Plain()]

@@ -10,6 +10,7 @@ from typing import Any
 from surgery.model.changes import Diff, KeyChange, Statistics, VariableChange
 from surgery.model.changes.difference import ABSENT
 from surgery.model.flow import flow
+from surgery.reporting.call_text import call_text
 from surgery.reporting.table import change, count, shape
 
 LONGEST_VALUE = 60
@@ -30,7 +31,7 @@ def rows(diff: Diff) -> Iterator[Row]:
     for entry in diff.removed:
         yield Row("-", entry.path, _entry(entry.class_name, entry.parameters, entry.inputs))
     for entry in diff.added:
-        yield Row("+", entry.path, _entry(entry.class_name, entry.parameters, entry.inputs))
+        yield Row("+", entry.path, _entry(call_text(entry.class_name, entry.arguments), entry.parameters, entry.inputs))
     for rename in diff.renamed:
         yield Row(">", rename.new, f"was {rename.old}")
     for wiring in diff.rewired:

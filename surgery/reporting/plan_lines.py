@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from surgery.model.changes.configs import arguments_of, class_of
 from surgery.model.edits import (
     AddLayer,
     CarryWeights,
@@ -17,16 +17,11 @@ from surgery.model.edits import (
     SetWeights,
     UpdateConfig,
 )
-from surgery.model.spec import LayerSpec, join_path
+from surgery.model.spec import join_path
 from surgery.model.weights import Sliced, WeightSource
 from surgery.planning import LedgerLine, Plan, StagePlan, Step
 from surgery.planning.rates import Rate
-
-# Arguments that tell a reader what a new layer is, where they are not at their default.
-TELLING = (
-    *("units", "filters", "kernel_size", "strides", "padding", "pool_size", "rate", "target_shape"),
-    *("input_dim", "output_dim", "num_heads", "key_dim", "axis", "activation"),
-)
+from surgery.reporting.call_text import argument_text, call_text
 
 
 @dataclass(frozen=True)
@@ -47,11 +42,11 @@ def marks(step: Step) -> list[Mark]:
 def _marks(edit: Edit) -> Iterator[Mark]:
     match edit:
         case AddLayer(inside, layer):
-            yield Mark("+", join_path(inside, layer.name), layer_text(layer))
+            yield Mark("+", join_path(inside, layer.name), call_text(class_of(layer), arguments_of(layer)))
         case RemoveLayer(path):
             yield Mark("-", path, "")
         case UpdateConfig(path, changes):
-            yield Mark("~", path, ", ".join(f"{key}: {_value(value)}" for key, value in changes.items()))
+            yield Mark("~", path, ", ".join(f"{key}: {argument_text(value)}" for key, value in changes.items()))
         case RenameLayer(path, name):
             yield Mark("~", path, f"renamed to {name}")
         case FreshWeights(path):
@@ -66,13 +61,6 @@ def _short(source: WeightSource, path: str) -> str:
     """What becomes of a variable, without its place in the ledger: `2 of 4 on axis 3`, `transplanted from b.keras`."""
     text = source.describe(path)
     return text.partition(": ")[2] if isinstance(source, Sliced) else text
-
-
-def layer_text(layer: LayerSpec) -> str:
-    """`Dense(units=10, activation=softmax)`."""
-    values = {key: layer.config[key] for key in TELLING if key in layer.config}
-    told = [f"{key}={_value(value)}" for key, value in values.items() if value not in (None, "linear", "valid", -1)]
-    return f"{layer.class_name}({', '.join(told)})"
 
 
 def ledger_summary(plan: Plan) -> tuple[list[tuple[int, str]], list[LedgerLine]]:
@@ -117,19 +105,3 @@ def rate_text(rate: Rate) -> str:
     if rate.weight_decay is not None:
         told.append(f"weight decay {rate.weight_decay:g}")
     return ", ".join(told)
-
-
-def _value(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case None:
-            return "null"
-        case list():
-            return f"({', '.join(_value(item) for item in value)})"
-        case {"class_name": "DTypePolicy", "config": {"name": name}}:
-            return str(name)
-        case Mapping():
-            return str(value.get("class_name", "{...}"))
-        case _:
-            return str(value)

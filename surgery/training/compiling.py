@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import keras
-
 from surgery.errors import InvalidValue, SurgeryError
 from surgery.recipe.training import Stage
 from surgery.training.layers import output_names
@@ -33,7 +31,7 @@ def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | 
     stage, place = work.stage, work.field
     outputs = output_names(model)
     losses = [live(stage.losses[keys], trust, (*place, *keys)) for keys in map(stage.loss_keys, outputs)]
-    optimizer = keras.optimizers.get(live(stage.optimizer, trust, (*place, "optimizer")))
+    optimizer = live(stage.optimizer, trust, (*place, "optimizer"))
     optimizer = paced(optimizer, model, Pace(work.rates, warmup_steps(stage, steps, place)))
     model.compile(
         optimizer=handing_on(optimizer, goes_on=work.goes_on) if work.goes_on or work.hands_on else optimizer,

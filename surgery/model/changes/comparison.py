@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from surgery.model.changes.configs import class_of, config_changes, plain_config
+from surgery.model.changes.configs import arguments_of, class_of, config_changes, plain_config
 from surgery.model.changes.difference import (
     ABSENT,
     ConfigChange,
@@ -202,7 +202,7 @@ def _containers(path: str) -> Iterator[str]:
 def _entry(path: str, items: Items) -> LayerEntry:
     layer, inside = items[path], split_path(path)[0]
     inputs = tuple(join_path(inside, name) for name in layer.inbound)
-    return LayerEntry(path, class_of(layer), layer.parameters, inputs)
+    return LayerEntry(path, class_of(layer), layer.parameters, inputs, {} if layer.inner else arguments_of(layer))
 
 
 def _place(ref: TensorRef, inside: str) -> tuple[str, int, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from surgery.model.catalogue import find
 from surgery.model.changes.difference import ABSENT, KeyChange
+from surgery.model.configured import default_arguments
 from surgery.model.fingerprint import canonical
 from surgery.model.spec import Config, LayerSpec, TensorRef
 
@@ -39,6 +40,22 @@ def without_name(layer: LayerSpec) -> dict[str, Any]:
 
 def plain_config(config: Config) -> dict[str, Any]:
     return {key: value for key, value in canonical(config).items() if key not in TOLD_ELSEWHERE}
+
+
+def arguments_of(layer: LayerSpec) -> dict[str, Any]:
+    """Every constructor argument of a layer that is not at its default; of a class that is not Keras' own, every one."""
+    is_own = (layer.module or "keras").split(".")[0] == "keras"
+    defaults = canonical(default_arguments(layer.class_name)) if is_own else {}
+    found = canonical({key: value for key, value in layer.config.items() if key != "name"})
+    usual = (("trainable", True), ("dtype", "float32"))
+    told = {
+        key: value
+        for key, value in found.items()
+        if not _same(value, defaults.get(key, ABSENT)) and (key, value) not in usual
+    }
+    known = find("layers", layer.class_name)
+    order = list(known.arguments) if known and is_own else []
+    return {key: told[key] for key in sorted(told, key=lambda key: order.index(key) if key in order else len(order))}
 
 
 def _value(key: str, old: Any, new: Any) -> Iterator[KeyChange]:

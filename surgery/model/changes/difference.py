@@ -33,6 +33,8 @@ class LayerEntry:
     class_name: str
     parameters: int
     inputs: tuple[str, ...]
+    arguments: Mapping[str, Any]
+    """The constructor arguments that are not at their default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class LayerDocument(TypedDict):
     """How many numbers its variables hold."""
     inputs: list[str]
     """The paths of the layers that feed it."""
+    arguments: dict[str, Any]
+    """Its constructor arguments that are not at their default."""
 
 
 @documented
@@ -213,6 +215,7 @@ def _layer(entry: LayerEntry) -> LayerDocument:
         "class_name": entry.class_name,
         "parameters": entry.parameters,
         "inputs": list(entry.inputs),
+        "arguments": dict(entry.arguments),
     }
 
 
