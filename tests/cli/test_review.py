@@ -51,7 +51,7 @@ def test_a_changed_recipe_is_planned_and_compared(repository_of: Repository) -> 
     text = comment(repository_of.folder)
     assert "| `one/recipe.yaml` | changed | ok | - |" in text
     assert "```mermaid" in text
-    assert "| `+` | `head` | Dense, 21 parameters" in text
+    assert "| `+` | `head` | Dense(units=3), 21 parameters" in text
     assert "Plan of test" in text
 
 

@@ -57,7 +57,7 @@ def test_text() -> None:
         "layers: 1 added, 1 changed, 2 renamed, 1 rewired, 1 frozen; 3 variables not equal; 3 variables equal bit for bit",
         "",
         "Layers",
-        "  + dense    Dense, 272 parameters, reads x",
+        "  + dense    Dense(units=16), 272 parameters, reads x",
         "  > dense_1  was dense",
         "  > dense_2  was dense_1",
         "  ~ dense_1  inputs: x -> dense",

@@ -12,8 +12,7 @@ from typing import Any
 from surgery.errors import ModelUnsafe
 from surgery.model.scan import classes, graph, values
 from surgery.model.scan.classes import Config
-from surgery.model.scan.examine import specific
-from surgery.model.scan.rule import judge
+from surgery.model.scan.rule import judge, specific
 from surgery.model.scan.verdict import Finding
 
 HUB = "keras_hub"

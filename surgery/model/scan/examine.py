@@ -17,7 +17,7 @@ from surgery.model.scan.classes import Config
 from surgery.model.scan.folder import Folder, list_folder
 from surgery.model.scan.hdf5_walk import SIGNATURE, Description, describe
 from surgery.model.scan.json import JsonText
-from surgery.model.scan.rule import judge
+from surgery.model.scan.rule import judge, specific
 from surgery.model.scan.shapes import Model
 from surgery.model.scan.verdict import Finding, Status
 
@@ -83,12 +83,6 @@ def _config_findings(
         yield from specific(judge(family, config, name))
     if weights and name != "training_config":
         yield from judge(shapes.FAMILY, Model(config, weights), name)
-
-
-def specific(findings: list[Finding]) -> list[Finding]:
-    """Without the general word where a more exact one was found for the same object."""
-    exact = {finding.place.rpartition(".")[0] for finding in findings if finding.code != "class-not-allowed"}
-    return [f for f in findings if f.code != "class-not-allowed" or f.place.rpartition(".")[0] not in exact]
 
 
 def _described(parts: Parts) -> Description | None:

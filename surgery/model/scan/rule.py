@@ -59,6 +59,12 @@ def judge(family: str, subject: object, member: str = "") -> list[Finding]:
     ]
 
 
+def specific(findings: list[Finding]) -> list[Finding]:
+    """Without the general word where a more exact one was found for the same object."""
+    exact = {finding.place.rpartition(".")[0] for finding in findings if finding.code != "class-not-allowed"}
+    return [f for f in findings if f.code != "class-not-allowed" or f.place.rpartition(".")[0] not in exact]
+
+
 def joined(place: Place, key: str | int) -> Place:
     """The place of what stands there under a key or at a position."""
     return (place, key)
