@@ -350,6 +350,12 @@ class CheckpointInvalid(SurgeryError):
     """A checkpoint that is not as it was written. Without it the run starts from the beginning; stages that are done stay done."""
 
 
+class CheckpointForeign(SurgeryError):
+    """A checkpoint without the seal of this user: it came with a checkout, or from another user or machine. It is not resumed, for
+    what is in it decides the weights; see "Resuming elsewhere" in docs/fine-tuning.md.
+    """
+
+
 class DigestMismatch(SurgeryError):
     """A file is not the one that was pinned by its digest."""
 
