@@ -40,8 +40,7 @@ class DoneBefore:
     _digests: dict[str, str] = field(default_factory=dict)
 
     def find(self, course: Course, work: StageWork) -> TrainingState | None:
-        """A stage that is done, as an earlier run of this user left it: the model has its values. What is damaged, or of somebody else, is
-        thrown away."""
+        """A stage that is done, as an earlier run of this user left it: the model has its values. Everything else is thrown away."""
         course.key = self._key(course, work)
         if course.key is None:
             return None

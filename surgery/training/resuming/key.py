@@ -59,10 +59,10 @@ def is_sealed(claimed: object, purpose: str, content: bytes) -> bool:
 
 
 def _state_home() -> Path:
-    asked = os.environ.get("XDG_STATE_HOME", "")
+    asked = Path(os.environ.get("XDG_STATE_HOME", ""))
     # A relative path would lead into whatever checkout the command runs in; XDG has it ignored.
-    if os.path.isabs(asked):
-        return Path(asked)
+    if asked.is_absolute():
+        return asked
     try:
         return Path.home() / ".local" / "state"
     except RuntimeError:

@@ -57,8 +57,8 @@ def cache_folder() -> Path:
     Raises:
         RuntimeError: Nobody knows where the user is at home.
     """
-    asked = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(asked) if os.path.isabs(asked) else Path.home() / ".cache") / "keras-surgery"
+    asked = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (asked if asked.is_absolute() else Path.home() / ".cache") / "keras-surgery"
 
 
 def make_room(folder: Path, room: int) -> None:
