@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
-from surgery.errors import FileMissing, FileUnreadable
+from surgery.errors import FULL, FileMissing, FileUnreadable, of_the_disk
 
 
 def answer(*arguments: str, folder: Path | None = None) -> str:
@@ -38,17 +39,25 @@ def ask(
     Raises:
         FileUnreadable: git is not installed.
         FileMissing: an argument that no command can have.
+        RunFailed: the disk is full or read-only.
     """
     try:
-        return subprocess.run(
+        done = subprocess.run(
             ["git", *arguments],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.PIPE,
             check=False,
+            # So that git says why it cannot write, in words that are known, and cleans up: it is killed at a limit otherwise.
+            restore_signals=False,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
     except FileNotFoundError:
         raise FileUnreadable("git is not installed", expected="the command git", fix="install git") from None
     except ValueError as error:
         raise FileMissing(f"git cannot be asked: {error}") from None
+    full = next((number for number in FULL if os.strerror(number).encode() in done.stderr), None)
+    if done.returncode and full is not None and (failure := of_the_disk(OSError(full, said(done)))):
+        raise failure
+    return done
