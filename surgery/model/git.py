@@ -6,7 +6,10 @@ import os
 import subprocess
 from pathlib import Path
 
-from surgery.errors import FULL, FileMissing, FileUnreadable, of_the_disk
+from surgery.errors import FULL, FileMissing, FileUnreadable, RunFailed
+
+_FULL = (*(os.strerror(number).encode() for number in FULL), b"failed to write new configuration file")
+"""What git says of a disk that takes nothing; of its configuration it does not say why (git 2.39)."""
 
 
 def answer(*arguments: str, folder: Path | None = None) -> str:
@@ -57,7 +60,10 @@ def ask(
         raise FileUnreadable("git is not installed", expected="the command git", fix="install git") from None
     except ValueError as error:
         raise FileMissing(f"git cannot be asked: {error}") from None
-    full = next((number for number in FULL if os.strerror(number).encode() in done.stderr), None)
-    if done.returncode and full is not None and (failure := of_the_disk(OSError(full, said(done)))):
-        raise failure
+    if done.returncode and any(words in done.stderr for words in _FULL):
+        raise RunFailed(
+            f"git says: {said(done)}",
+            expected="a disk with room that can be written to; what was there before is untouched",
+            fix="make room",
+        )
     return done
