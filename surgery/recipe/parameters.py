@@ -22,6 +22,7 @@ from surgery.errors import (
     UsageError,
     WrongType,
 )
+from surgery.model.hidden import first_hidden
 from surgery.model.nearest import did_you_mean
 from surgery.recipe.characters import LARGEST_FILE, MOST_PROBLEMS
 from surgery.recipe.document import Document, Entry, Node, Scalar, Span
@@ -50,6 +51,10 @@ def _override(setting: str) -> tuple[str, Scalar]:
     name, equals, text = setting.partition("=")
     if not equals or not _NAME.fullmatch(name):
         raise UsageError(f"--set {setting}: not a setting", expected="name=value", fix="--set epochs=3")
+    if first_hidden(text) is not None:
+        raise UsageError(
+            f"--set {setting}: a character that cannot be seen", expected="characters that show what they are"
+        )
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return name, text[1:-1]
     try:
