@@ -38,7 +38,7 @@ _RECIPE = re.compile(rb"^surgery\s*:", re.MULTILINE)
 
 
 def code_facts(plan: Plan, sources: Iterable[object]) -> dict[str, str]:
-    """A fact for each module that the recipe names, and one for each class from outside Keras that the source model has.
+    """A fact for each module that the recipe names, and one for each class from outside Keras that a model has.
 
     What strangers send may name what is not installed where it is looked at: that is `unchecked`.
 
@@ -70,9 +70,9 @@ def code_digest(name: str) -> str | None:
 
 
 def _classes(plan: Plan) -> dict[str, str]:
-    """The module of each class of the source model that is not Keras' own, by the name that the model has for it."""
+    """The module of each class of the source model and the result that is not Keras' own, by the name that the model has for it."""
     found = {}
-    for _, layer in plan.source.spec.walk():
+    for _, layer in (*plan.source.spec.walk(), *plan.spec.walk()):
         module = layer.module or (layer.registered_name or "").rpartition(">")[0]
         if module and _top(module) not in OWN:
             found[layer.registered_name or layer.class_name] = layer.module or ""

@@ -29,6 +29,8 @@ from surgery.recipe.syntax import SyntaxFailure, events
 
 DEEPEST = 32
 MOST_NODES = 20_000
+NAME = "name"
+"""What has this key is a name, of a layer for one: it stands in one line of a log. Prose may have several."""
 
 
 def read_yaml(path: str, data: bytes) -> tuple[Document, list[SurgeryError]]:
@@ -172,6 +174,9 @@ class _Reading:
             if not (entries or event.flow_style):
                 span = key.span
             if self._is_good_key(first, key, entries):
+                if key.content == NAME and isinstance(value.content, str) and not set(value.content).isdisjoint("\n\t"):
+                    self._refuse(value.span, refusals.character("\n" if "\n" in value.content else "\t"))
+                    value = Node(value.span, value.content, is_refused=True)
                 entries[str(key.content)] = Entry(key.span, value)
         if event.flow_style:
             span = self._extent(event, first)

@@ -198,6 +198,42 @@ def test_a_module_and_a_namespace_are_found_too(tmp_path: Path, monkeypatch: pyt
     assert facts(factory(tmp_path, "sys"))["code sys"] == "part of Python"
 
 
+@pytest.mark.keras
+def test_a_custom_class_is_named_and_its_code_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import keras
+
+    (tmp_path / "site/house_gates").mkdir(parents=True)
+    (tmp_path / "site/house_gates/__init__.py").write_text("")
+    (tmp_path / "site/house_gates/layers.py").write_text(
+        "import keras\nclass Gate(keras.layers.Layer):\n    def call(self, x):\n        return 2 * x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    import house_gates.layers
+
+    layers = [keras.Input((4,)), house_gates.layers.Gate(name="gate"), keras.layers.Dense(2, name="head")]
+    keras.Sequential(layers).save(tmp_path / "model.keras")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "surgery: 1\nname: test\nimports: [house_gates.layers]\nmodel: {path: model.keras}\n"
+        "operations:\n  - {op: freeze, layers: head}\n"
+    )
+    trust = ["--trust", "house_gates"]
+    assert run(["lock", str(recipe), *trust]) == 0
+    text = (tmp_path / "test.lock").read_text()
+    (named,) = [line for line in text.splitlines() if line.startswith('"custom class ')]
+    assert "Gate" in named
+    assert 'house_gates.layers"' in named
+    assert '"code house_gates.layers" = "sha256:' in text
+    assert run(["lock", str(recipe), "--check", "--trust", "house_gates.layers"]) == 0
+    with (tmp_path / "site/house_gates/layers.py").open("a") as file:
+        file.write("# another scale\n")
+    capsys.readouterr()
+    assert run(["lock", str(recipe), "--check", *trust]) == 4
+    assert capsys.readouterr().err.count("error[lock-drift]: code house_gates.layers: was sha256:") == 1
+
+
 def test_restricted_compares_what_it_finds_and_says_what_it_does_not(
     package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,7 +152,7 @@ def _fix(name: str, then: Facts) -> str:
             return f"run it with Python {before}"
         case "version" if before is not None:
             return f"pip install '{'keras-surgery' if rest == 'surgery' else rest}=={before}'"
-        case "backend":
+        case "backend" if not rest:
             return f"KERAS_BACKEND={before}"
         case "cache":
             return "--cache" if before == "yes" else "--no-cache"
