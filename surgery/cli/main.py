@@ -134,12 +134,10 @@ def _mute() -> None:
 
 def _unsaid(error: OSError) -> int:
     """What becomes of a command whose result nobody can take: the disk behind standard output is full."""
-    from surgery.errors import of_the_disk, render
+    from surgery.errors import RunFailed, of_the_disk, render
 
     _mute()
-    failure = of_the_disk(error, "the output")
-    if failure is None:
-        raise error
+    failure = of_the_disk(error, "the output") or RunFailed(f"the output cannot be written: {error.strerror}")
     failure.fix = "make room, or send the output elsewhere"
     with suppress(OSError):
         print(render(failure), file=sys.stderr)

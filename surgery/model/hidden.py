@@ -14,16 +14,21 @@ _JOINED_EMOJI = frozenset({"So", "Sk", "Mn", "Me"})
 _VIRAMA = 9
 
 
-def first_hidden(text: str) -> int | None:
+def first_hidden(text: str, allowed: str = "") -> int | None:
     """The place of the first character that no name may have; None where there is none.
 
     The two joiners, U+200C and U+200D, are format characters that some scripts and emoji are written with. They may stand where
     they join: beside a letter of Arabic, Persian and their like, beside the sign that drops the vowel of a letter of India, and
     between two emoji. Elsewhere they would make two names of one that is read.
+
+    Args:
+        text: The name; or text of several lines.
+        allowed: Characters that may stand in it whatever they are: ends of lines, in text.
     """
     if text.isascii() and text.isprintable():
         return None
-    return next((place for place, one in enumerate(text) if is_refused(one) and not _joins(text, place)), None)
+    places = (place for place, one in enumerate(text) if is_refused(one) and one not in allowed)
+    return next((place for place in places if not _joins(text, place)), None)
 
 
 def is_refused(character: str) -> bool:

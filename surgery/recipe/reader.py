@@ -150,8 +150,7 @@ class _Reading:
 
     def _has_hidden(self, span: Span, text: str) -> bool:
         """Refuses a character that no name may have: at its place, or at that of the text where it came in through an escape."""
-        ignored = text.replace("\n", " ").replace("\t", " ")
-        place = first_hidden(ignored)
+        place = first_hidden(text, allowed="\n\t")
         if place is not None:
             column = self.lines[span.line - 1].find(text[place], span.column - 1)
             where = span if column < 0 else Span(span.line, column + 1, 1)
