@@ -226,11 +226,11 @@ def check_lock(plan: Plan) -> Lock:
         FileMissing, LockInvalid: there is no lock.
     """
     from surgery.planning.facts import input_facts
-    from surgery.planning.lock import drift, lock_path, read_lock
+    from surgery.planning.lock import checked, drift, lock_path, read_lock
 
-    locked = read_lock(lock_path(plan.recipe))
-    raise_all(drift(locked, input_facts(plan)))
-    return locked
+    locked, inputs = read_lock(lock_path(plan.recipe)), input_facts(plan)
+    raise_all(drift(locked, inputs))
+    return checked(locked, inputs)
 
 
 def verify(plan: Plan, *, trust: Sequence[str] = ()) -> Verification:

@@ -7,6 +7,8 @@ what, what was expected, and a fix to type.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -350,6 +352,12 @@ class CheckpointInvalid(SurgeryError):
     """A checkpoint that is not as it was written. Without it the run starts from the beginning; stages that are done stay done."""
 
 
+class CheckpointForeign(SurgeryError):
+    """A checkpoint without the seal of this user: it came with a checkout, or from another user or machine. It is not resumed, for
+    what is in it decides the weights; see "Resuming elsewhere" in docs/fine-tuning.md.
+    """
+
+
 class DigestMismatch(SurgeryError):
     """A file is not the one that was pinned by its digest."""
 
@@ -423,3 +431,27 @@ class UsageError(SurgeryError):
     """A command line that surgery does not understand."""
 
     exit_status = 2
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""What the system says of a disk that takes nothing any more."""
+
+
+def of_the_disk(error: OSError, path: object = None) -> RunFailed | None:
+    """What to say when a disk gave out; None where an error is something else.
+
+    Args:
+        error: What the system says.
+        path: What was written; left out where the error knows.
+    """
+    # Where no folder takes a temporary file, Python says that there is none.
+    is_homeless = isinstance(error, FileNotFoundError) and "temporary directory" in str(error.strerror)
+    if error.errno not in FULL and not is_homeless:
+        return None
+    named = path if path is not None else error.filename if isinstance(error.filename, str | os.PathLike) else None
+    where = "the disk" if named is None else f"{named} cannot be written"
+    return RunFailed(
+        f"{where}: {error.strerror or os.strerror(error.errno or 0)}; what was there before is untouched",
+        expected="a disk with room that can be written to",
+        fix="make room, name another place with -o, or set TMPDIR",
+    )

@@ -48,6 +48,8 @@ def _seeded(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
-    """What runs keep for the next one stays out of the user's own cache, and one test does nothing for the other."""
+    """What runs keep for the next one stays out of the user's own cache, and one test does nothing for the other. They share a
+    key, as the runs of a user do."""
     name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp() / "cache" / name)
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.getbasetemp() / "state")

@@ -44,7 +44,10 @@ def _lock(recipe: Path, check: bool, trust: list[str] | None, restricted: bool) 
     made = api.plan(opened(recipe, None, restricted), trust=trusted(recipe, trust))
     if check:
         found = api.check_lock(made)
-        print(f"{printable(str(found.path))}: {len(found.inputs)} facts hold")
+        held = len(set(found.inputs).difference(found.unchecked))
+        print(f"{printable(str(found.path))}: {held} facts hold")
+        for name in found.unchecked:
+            print(f"Note: {printable(name)} is unchecked: it is not installed here, and --restricted imports nothing")
     else:
         print(f"Locked: {printable(str(api.lock(made)))}")
         for note in made.notes:

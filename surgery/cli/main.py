@@ -64,6 +64,19 @@ def run(arguments: list[str], begins: Callable[[], None] = lambda: None) -> int:
         The exit status: 0 done, 1 the user's error, 2 usage, 3 our bug, 4 a difference or a failed gate, 5 the run
         failed, 6 busy, 130 interrupted, 143 terminated.
     """
+    status = 0
+    try:
+        status = _run(arguments, begins)
+        _flush()
+    except BrokenPipeError:
+        _mute()
+    except OSError as error:
+        status = _unsaid(error)
+    return status
+
+
+def _run(arguments: list[str], begins: Callable[[], None]) -> int:
+    """The same, as long as what is said is taken."""
     import typer
 
     from surgery.cli.reported import begin, finish
@@ -93,19 +106,42 @@ def run(arguments: list[str], begins: Callable[[], None] = lambda: None) -> int:
     except Stopped as stop:
         return _stopped(stop)
     except BrokenPipeError:
-        # Whoever reads our output has had enough; nothing is left to say, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
         return 0
     except Exception as error:  # noqa: BLE001 - whatever else it is, it is our bug
         if (signalled := asked()) is not None:  # somebody's code has made an error of its own out of it
             return _stopped(signalled)
         if (failure := of_the_machine(error)) is not None:
+            _flush()  # it may be what takes nothing; that is said elsewhere
             finish(failure)
             return failure.exit_status
         from surgery.cli.bug import bug_text
 
         print(bug_text(error, arguments), file=sys.stderr)
         return BUG
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # it is closed where a shell was told `>&-`
+        sys.stdout.flush()
+
+
+def _mute() -> None:
+    """Whoever reads our output has had enough, or cannot take it; nothing is left to say there, not even at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unsaid(error: OSError) -> int:
+    """What becomes of a command whose result nobody can take: the disk behind standard output is full."""
+    from surgery.errors import RunFailed, of_the_disk, render
+
+    _mute()
+    failure = of_the_disk(error, "the output") or RunFailed(f"the output cannot be written: {error.strerror}")
+    failure.fix = "make room, or send the output elsewhere"
+    with suppress(OSError):
+        print(render(failure), file=sys.stderr)
+    return failure.exit_status
 
 
 def _stopped(stop: Stopped) -> int:

@@ -38,6 +38,8 @@ def review(
     """
     from surgery.planning.review import base_of
     from surgery.planning.review import review as made
+    from surgery.planning.written import write_text
+    from surgery.recipe.file import append_to
     from surgery.reporting.review_markdown import COMMENT, MARKER, SUMMARY, review_markdown
 
     if post and dry_run:
@@ -46,10 +48,9 @@ def review(
     found = made(commit, _trust_at(commit))
     comment = review_markdown(found, COMMENT)
     if summary is not None:
-        with summary.open("a", encoding="utf-8") as file:
-            file.write(review_markdown(found, SUMMARY))
+        append_to(summary, review_markdown(found, SUMMARY).encode("utf-8", "surrogateescape"))
     if dry_run is not None:
-        dry_run.write_text(comment, encoding="utf-8")
+        write_text(dry_run, comment)
     elif post:
         _post(comment, MARKER)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -10,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from surgery.errors import RunFailed
+from surgery.errors import RunFailed, of_the_disk
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 _MEMORY = {"ResourceExhaustedError", "OutOfMemoryError"}
 """What backends call it; they are looked at by name, for they may not be installed."""
 
@@ -124,11 +122,4 @@ def of_the_machine(error: Exception) -> RunFailed | None:
             expected="the model, its new weights and a batch of data in memory",
             fix="a smaller batch_size, or a machine with more memory",
         )
-    if isinstance(error, OSError) and error.errno in _FULL:
-        where = f"{os.fspath(error.filename)} cannot be written" if isinstance(error.filename, str) else "the disk"
-        return RunFailed(
-            f"{where}: {os.strerror(error.errno)}; what was there before is untouched",
-            expected="a disk with room that can be written to",
-            fix="make room, name another place with -o, or set TMPDIR",
-        )
-    return None
+    return of_the_disk(error) if isinstance(error, OSError) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,15 @@ def model_digest(spec: ModelSpec, values: Values) -> str:
     return hashlib.sha256(
         canonical_json({"config": config_digest(spec), "variables": variable_digests(values)})
     ).hexdigest()
+
+
+def digest_of_lines(files: Iterable[tuple[str, str]]) -> str:
+    """One sha256 over names and what is said of each: for files their digests. No name can pass for a line of its own."""
+    digest = hashlib.sha256()
+    for name, said in files:
+        shown = name.replace("\\", "\\\\").replace("\n", "\\n")
+        digest.update(f"{said}  {shown}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def file_digest(path: str | Path) -> str:

@@ -15,17 +15,22 @@ from typing import Any
 
 from surgery.model.archive import open_model, read_assets
 from surgery.model.archive.optimizer import read_state
-from surgery.model.fingerprint import canonical_json, config_digest, file_digest, variable_digest
+from surgery.model.fingerprint import canonical_json, config_digest, digest_of_lines, file_digest, variable_digest
 from surgery.model.scan import checked
+from surgery.planning.modules import code_facts
 from surgery.planning.plan import Plan
-from surgery.planning.stack import backend_of, versions
+from surgery.planning.stack import PILLOW, backend_of, settings, version_of, versions
 from surgery.recipe import Recipe
 from surgery.recipe.data import CsvData, FactoryData, ImageFolderData, NpzData, file_of
 from surgery.recipe.guards import EWCGuard, ReplayGuard
+from surgery.recipe.source import PresetModel
 
 Facts = Mapping[str, str]
 
 DataSource = NpzData | CsvData | ImageFolderData | FactoryData
+
+LONGEST_LISTING = 200
+"""Characters of names that stand in a fact as they are."""
 
 NOT_VALUES = {"description", "parameters", "name", "surgery", "seed", "model"}
 """Keys of a recipe that decide nothing by themselves, or have facts of their own."""
@@ -38,12 +43,23 @@ def input_facts(plan: Plan) -> dict[str, str]:
         "backend": computing,
         "device": plan.recipe.training.device if plan.recipe.training else "auto",
         "seed": str(plan.recipe.seed),
-        **{f"version {name}": version for name, version in versions(computing).items()},
+        **{f"backend {name}": value for name, value in settings().items()},
+        **{f"version {name}": version for name, version in {**versions(computing), **dict(_further(plan))}.items()},
         **recipe_facts(plan.recipe),
         **model_facts(plan),
         **data_facts(plan.recipe),
+        **code_facts(plan, data_sources(plan.recipe)),
     }
     return dict(sorted(found.items()))
+
+
+def _further(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The versions of what not every run uses: what decodes and resizes images, what has the layers of a preset."""
+    if any(isinstance(source, ImageFolderData) for source in data_sources(plan.recipe)):
+        yield PILLOW, version_of(PILLOW)
+    modules = {(layer.module or layer.registered_name or "").split(".")[0] for _, layer in plan.source.spec.walk()}
+    if isinstance(plan.recipe.model, PresetModel) or "keras_hub" in modules:
+        yield "keras-hub", version_of("keras-hub")
 
 
 def recipe_facts(recipe: Recipe) -> dict[str, str]:
@@ -97,12 +113,15 @@ def model_facts(plan: Plan) -> dict[str, str]:
 
 
 def data_facts(recipe: Recipe) -> dict[str, str]:
-    """Every file of data by its digest. What a factory makes cannot be known before it runs, and that is said."""
+    """Every file of data by its digest, and the classes of a folder of images: one that is empty moves the indices of those behind it.
+    What a factory makes cannot be known before it runs, and that is said."""
     found = {}
     for source in data_sources(recipe):
         match file_of(source):
             case (kind, path):
                 found[f"data {kind} {path}"] = f"sha256:{path_digest(recipe.resolve(path))}"
+                if kind == "image_folder":
+                    found[f"data classes {path}"] = _listing(classes_of(recipe.resolve(path)))
             case None if isinstance(source, FactoryData):
                 found[f"data factory {source.factory}"] = "not pinned"
     return found
@@ -123,13 +142,40 @@ def data_sources(recipe: Recipe) -> Iterator[DataSource]:
             yield evaluation.data
 
 
+def classes_of(folder: Path) -> list[str]:
+    """The classes of a folder of images: its folders by name, in the order of their indices."""
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _listing(names: list[str]) -> str:
+    text = ", ".join(names)
+    is_plain = len(text) <= LONGEST_LISTING and text.isprintable() and not any("," in name for name in names)
+    return text if is_plain else _text(names)
+
+
 def path_digest(path: Path) -> str:
-    """sha256 of a file; of a folder one digest over the relative names and the digests of its files."""
+    """sha256 of a file; of a folder one digest over the relative names and the digests of its files, and the names of its folders
+    without files."""
     if not path.is_dir():
         return file_digest(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    lines = (f"{file_digest(file)}  {file.relative_to(path).as_posix()}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    found = sorted(_below(path))
+    folders = {parent for file in found if file.is_file() for parent in file.relative_to(path).parents}
+    lines = [
+        (name.as_posix(), file_digest(file)) if file.is_file() else (f"{name.as_posix()}/", "no files")
+        for file, name in ((file, file.relative_to(path)) for file in found)
+        if file.is_file() or (file.is_dir() and name not in folders)
+    ]
+    return digest_of_lines(lines)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The files and folders below a folder; behind a link to a folder too, where it is a class of images."""
+    for path in folder.iterdir():
+        yield path
+        if path.is_dir():
+            yield from path.rglob("*")
 
 
 def moved(then: Facts, now: Facts) -> list[str]:

@@ -12,15 +12,19 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from surgery.errors import FileMissing, Location, LockDrift, LockInvalid, SurgeryError
 from surgery.model.archive.container import open_regular
 from surgery.planning.facts import Facts, differing
+from surgery.planning.modules import UNCHECKED
 from surgery.recipe import Recipe
 
-FIRST_LINE = "# surgery lock 1: one fact a line, sorted, so that it merges. Written by: surgery lock RECIPE"
+FORMAT = 2
+"""Format 1 did not see the code of modules, classes of images without a file, nor the versions of Pillow and KerasHub."""
+SIGN = "# surgery lock "
+FIRST_LINE = f"{SIGN}{FORMAT}: one fact a line, sorted, so that it merges. Written by: surgery lock RECIPE"
 SECOND_LINE = "# Do not edit it, but for the tolerances, which `surgery verify` keeps to on another machine."
 LARGEST = 64 * 2**20
 OUTPUT, TOLERANCE = "output ", "tolerance "
@@ -40,6 +44,10 @@ class Lock:
     facts: Facts
     path: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    format: int = field(default=FORMAT, compare=False)
+    """The version of its format."""
+    unchecked: tuple[str, ...] = field(default=(), compare=False)
+    """Facts that could not be looked at where it was checked."""
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -117,7 +125,7 @@ def parse_lock(data: bytes, path: Path) -> Lock:
     """The lock in these bytes.
 
     Raises:
-        LockInvalid: a line that is no fact, a name twice, a merge conflict.
+        LockInvalid: a line that is no fact, a name twice, a merge conflict; or a newer surgery has written it.
     """
     facts: dict[str, str] = {}
     lines: dict[str, int] = {}
@@ -127,24 +135,42 @@ def parse_lock(data: bytes, path: Path) -> Lock:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise _invalid(path, 1, "it is not UTF-8") from None
+    written = re.match(rf"{SIGN}(\d{{1,9}}):", text)
+    if written and int(written[1]) > FORMAT:
+        raise _invalid(path, 1, f"its format {written[1]} is newer than this surgery, which knows {FORMAT}")
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         name, fact = _parsed(line.removesuffix("\r"), path, number)
         if name in facts:
             raise _invalid(path, number, f"'{name}' stands here a second time")
         if name:
             facts[name], lines[name] = fact, number
-    return Lock(facts, path, lines)
+    return Lock(facts, path, lines, int(written[1]) if written else FORMAT)
 
 
 def drift(lock: Lock, inputs: Facts) -> list[SurgeryError]:
-    """An error for each input that is not as it is locked, at its line."""
+    """An error for each input that is not as it is locked, at its line. Those that could not be looked at are not among them."""
+    then = {name: fact for name, fact in lock.inputs.items() if inputs.get(name) != UNCHECKED}
+    now = {name: fact for name, fact in inputs.items() if fact != UNCHECKED}
+    is_old = lock.format < FORMAT
     errors: list[SurgeryError] = [
-        LockDrift(text, location=lock.location(name)) for name, text in differing(lock.inputs, inputs)
+        LockDrift(
+            f"{text} (a lock of format {lock.format} does not have it)" if is_old and name not in then else text,
+            location=lock.location(name),
+        )
+        for name, text in differing(then, now)
     ]
     if errors:
         errors[-1].expected = "what goes into a run as it was when the lock was written"
         errors[-1].fix = "put it back; or, if it is meant so, write the lock anew: surgery lock RECIPE"
+    if errors and is_old and set(now).issuperset(then) and all(now[name] == fact for name, fact in then.items()):
+        errors[-1].expected = f"a lock of format {FORMAT}; all that this one of format {lock.format} has still holds"
+        errors[-1].fix = "write the lock anew, with the facts that are new: surgery lock RECIPE"
     return errors
+
+
+def checked(lock: Lock, inputs: Facts) -> Lock:
+    """The lock, knowing which of the facts could not be looked at."""
+    return replace(lock, unchecked=tuple(name for name, fact in inputs.items() if fact == UNCHECKED))
 
 
 def _parsed(line: str, path: Path, number: int) -> tuple[str, str]:

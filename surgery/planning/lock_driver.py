@@ -6,11 +6,9 @@ from pathlib import Path
 
 from surgery.errors import LockInvalid
 from surgery.model.git import ask
-from surgery.planning.lock import FIRST_LINE, Lock, parse_lock
+from surgery.planning.lock import SIGN, Lock, parse_lock
 from surgery.planning.lock_merge import merge_locks
 from surgery.planning.written import write_text
-
-_SIGN = FIRST_LINE.partition(":")[0].encode()
 
 
 def merge_files(base: Path, ours: Path, theirs: Path, name: str) -> tuple[int, list[str]]:
@@ -40,6 +38,6 @@ def merge_files(base: Path, ours: Path, theirs: Path, name: str) -> tuple[int, l
 
 def _lock(path: Path) -> Lock:
     data = path.read_bytes()
-    if data and not data.startswith(_SIGN):
+    if data and not data.startswith(SIGN.encode()):
         raise LockInvalid(f"'{path.name}' is another kind of lock")
     return parse_lock(data, path)

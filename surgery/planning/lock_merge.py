@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from surgery.planning.lock import FIRST_LINE, OUTPUT, OUTPUT_OF, SECOND_LINE, Lock, digest_of, fact_line
+from surgery.planning.lock import FIRST_LINE, FORMAT, OUTPUT, OUTPUT_OF, SECOND_LINE, Lock, digest_of, fact_line
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
         facts |= outputs
         if not outputs and (ours.outputs or theirs.outputs):
             notes.append("no side's outputs are of the merged inputs, so they are left out: surgery run --lock RECIPE")
+    oldest = min(side.format for side in (ours, theirs))
+    if oldest < FORMAT:
+        notes.append(f"a side has a lock of format {oldest}, which sees less: write it anew: surgery lock RECIPE")
     return Merged(_text(facts, conflicts), tuple(conflicts), tuple(notes))
 
 

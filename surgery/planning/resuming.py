@@ -52,7 +52,8 @@ def stage_facts(recipe: Recipe, facts: Facts) -> Facts:
     """Those of the facts that the weights after any stage follow from: no evaluations, and not the stages themselves."""
     learned = list(data_sources(_without_looks(recipe)))
     looked_at = (file_of(source) for source in data_sources(recipe) if source not in learned)
-    without = {f"data {' '.join(named)}" for named in looked_at if named is not None}
+    files = [named for named in looked_at if named is not None]
+    without = {f"data {word} {path}" for kind, path in files for word in (kind, "classes")}
     parts = ("recipe evaluation", "recipe training stages")
     return {name: fact for name, fact in facts.items() if not name.startswith(parts) and name not in without}
 

@@ -7,11 +7,18 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 from surgery.recipe import Recipe
 
 PACKAGES = {"surgery": "keras-surgery", "keras": "keras", "numpy": "numpy", "h5py": "h5py"}
+PILLOW = "pillow"
+"""What decodes and resizes images."""
 MISSING = "not installed"
+DEFAULTS = {"floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last"}
+"""What Keras computes with unless its configuration says otherwise."""
+LIMITS = {"max_epochs": "KERAS_MAX_EPOCHS", "max_steps_per_epoch": "KERAS_MAX_STEPS_PER_EPOCH"}
+"""How Keras can be told to train less than it is asked to, and the variables for it."""
 
 
 def backend_of(recipe: Recipe) -> str:
@@ -27,12 +34,30 @@ def backend() -> str:
         return str(sys.modules["keras"].config.backend())
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"]
-    file = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()) / "keras.json"
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))["backend"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "tensorflow"
+    found = _configuration().get("backend")
     return found if isinstance(found, str) and found else "tensorflow"
+
+
+def settings() -> dict[str, str]:
+    """What this machine's configuration of Keras changes about every run, by name; empty for most people."""
+    limits = {name: os.environ.get(variable) for name, variable in LIMITS.items()}
+    if "keras" in sys.modules:
+        config = sys.modules["keras"].config
+        found = {name: getattr(config, name)() for name in DEFAULTS}
+    else:
+        found = {name: value for name, value in _configuration().items() if name in DEFAULTS}
+    chosen = {**found, **{name: value for name, value in limits.items() if value}}
+    return {name: str(value) for name, value in sorted(chosen.items()) if value not in (None, DEFAULTS.get(name))}
+
+
+def _configuration() -> dict[str, Any]:
+    """What Keras' own configuration file says."""
+    try:
+        file = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()) / "keras.json"
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RuntimeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def versions(computing: str | None = None) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from surgery.errors import FileUnreadable, OutputRefused
-from surgery.recipe.file import replace_file
+from surgery.errors import OutputRefused
+from surgery.recipe.file import replace_file, unwritable
 
 
 def write_text(path: Path, text: str, *, reads: Iterable[Path] = ()) -> None:
@@ -20,12 +21,19 @@ def write_text(path: Path, text: str, *, reads: Iterable[Path] = ()) -> None:
     Raises:
         OutputRefused: it would replace one of them.
         FileUnreadable: it cannot be written.
+        RunFailed: the disk is full or read-only; then no empty folder is left either.
     """
     for read in reads:
         if path.exists() and read.exists() and path.samefile(read):
             raise OutputRefused(f"'{path}' would replace what is read", fix="name another file")
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileUnreadable(f"{path.parent} cannot be made: {error.strerror}", fix="name another place") from None
-    replace_file(path, text.encode("utf-8", "surrogateescape"))
+        replace_file(path, text.encode("utf-8", "surrogateescape"))
+    except BaseException as error:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise unwritable(path.parent, error) from None
+        raise

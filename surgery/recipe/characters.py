@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from surgery.errors import EncodingInvalid, LimitExceeded, Location, SurgeryError, raise_all
+from surgery.model.hidden import JOINERS
 from surgery.recipe import refusals
 from surgery.recipe.document import Span, locate
 
@@ -14,8 +15,6 @@ MOST_PROBLEMS = 100
 """What is reported of one file; the rest of such a file is noise."""
 
 _ASCII = re.compile(r"[\n\t\x20-\x7e]*")
-_JOINERS = "\u200c\u200d"
-"""Needed by several scripts and by emoji; they change no order and hide nothing."""
 
 
 def decode(path: str, data: bytes) -> tuple[str, ...]:
@@ -48,8 +47,9 @@ def decode(path: str, data: bytes) -> tuple[str, ...]:
 
 
 def is_hidden(character: str) -> bool:
-    """True for what a reader of the file cannot see, or sees in another order."""
-    if character in _JOINERS or character in "\n\t":
+    """True for what a reader of the file cannot see, or sees in another order; also in comments. Joiners are part of prose in
+    several scripts; where they may stand in values, `surgery.model.hidden` says."""
+    if character in JOINERS or character in "\n\t":
         return False
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") or character in "\ufffe\uffff"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
-from surgery.errors import FileMissing, FileUnreadable, Location, OutputRefused
+from surgery.errors import FileMissing, FileUnreadable, Location, OutputRefused, SurgeryError, of_the_disk
 from surgery.model.archive.staging import staged_text
 from surgery.model.nearest import did_you_mean
 from surgery.recipe.characters import LARGEST_FILE
@@ -63,28 +64,36 @@ def _require_regular(path: Path, mode: int) -> None:
 def replace_file(path: Path, data: bytes) -> None:
     """Puts new bytes in the place of a file, all or none; its permissions stay, and a link to it stays a link.
 
+    What is no file, as `/dev/stdout`, stays what it is and takes the bytes.
+
     Raises:
         FileUnreadable: when it cannot be written.
+        RunFailed: when the disk is full or read-only.
     """
     target = path.resolve()
     try:
+        if target.exists() and not target.is_file():
+            return _write_into(target, data)
         with staged_text(target) as staged:
             _write_new(staged, data)
             if target.exists():
                 staged.chmod(stat.S_IMODE(target.stat().st_mode))
             staged.replace(target)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
 
 
 def create_file(path: Path, data: bytes) -> None:
-    """Writes a file that is not there yet.
+    """Writes a file that is not there yet, all of it or nothing.
 
     Raises:
         OutputRefused: when there is one.
         FileUnreadable: when it cannot be written.
+        RunFailed: when the disk is full or read-only.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            return _write_into(path, data)
         _write_new(path, data)
     except FileExistsError:
         raise OutputRefused(
@@ -93,15 +102,62 @@ def create_file(path: Path, data: bytes) -> None:
             fix="name another file with -o, or remove this one",
         ) from None
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
+
+
+def append_to(path: Path, data: bytes) -> None:
+    """Puts bytes behind those of a file, all or none.
+
+    Raises:
+        FileUnreadable: when it cannot be written.
+        RunFailed: when the disk is full or read-only.
+    """
+    is_new = not path.exists()
+    try:
+        with path.open("ab", buffering=0) as file:
+            before = os.fstat(file.fileno())
+            try:
+                _write_all(file.fileno(), data)
+            except BaseException:
+                if stat.S_ISREG(before.st_mode):
+                    os.ftruncate(file.fileno(), before.st_size)
+                raise
+    except OSError as error:
+        if is_new:
+            path.unlink(missing_ok=True)
+        raise unwritable(path, error) from None
+
+
+def _write_into(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        _write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    """Makes a file; what is not whole goes again."""
+    file = path.open("xb")
+    try:
+        with file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
 
 
-def _unwritable(path: Path, error: OSError) -> FileUnreadable:
-    return FileUnreadable(f"{path} cannot be written: {error.strerror}", expected="a place that can be written to")
+def unwritable(path: Path, error: OSError) -> SurgeryError:
+    """What to say where something cannot be written."""
+    return of_the_disk(error, path) or FileUnreadable(
+        f"{path} cannot be written: {error.strerror}", expected="a place that can be written to"
+    )

@@ -22,9 +22,12 @@ from surgery.errors import (
     UsageError,
     WrongType,
 )
+from surgery.model.hidden import first_hidden
 from surgery.model.nearest import did_you_mean
+from surgery.recipe import refusals
 from surgery.recipe.characters import LARGEST_FILE, MOST_PROBLEMS
 from surgery.recipe.document import Document, Entry, Node, Scalar, Span
+from surgery.recipe.reader import NAME
 from surgery.recipe.scalars import read_plain, write_plain
 
 _USE = re.compile(r"\$\$\{|\$\{(?P<name>[^{}]*)(?P<end>\}?)")
@@ -50,6 +53,10 @@ def _override(setting: str) -> tuple[str, Scalar]:
     name, equals, text = setting.partition("=")
     if not equals or not _NAME.fullmatch(name):
         raise UsageError(f"--set {setting}: not a setting", expected="name=value", fix="--set epochs=3")
+    if first_hidden(text, allowed="\n\t") is not None:
+        raise UsageError(
+            f"--set {setting}: a character that cannot be seen", expected="characters that show what they are"
+        )
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return name, text[1:-1]
     try:
@@ -130,10 +137,20 @@ class _Use:
                 return self._text(node, text)
             case Mapping() as entries:
                 good = {key: entry for key, entry in entries.items() if self._is_good_key(key, entry)}
-                changed = {key: Entry(entry.key, self.node(entry.node)) for key, entry in good.items()}
+                changed = {
+                    key: Entry(entry.key, self._named(key, self.node(entry.node))) for key, entry in good.items()
+                }
                 return replace(node, content=changed)
             case tuple() as items:
                 return replace(node, content=tuple(self.node(item) for item in items))
+        return node
+
+    def _named(self, key: str, node: Node) -> Node:
+        """A value; a name that parameters are put into is looked at once more."""
+        text = node.content
+        if key == NAME and node.parameters and isinstance(text, str) and (place := first_hidden(text)) is not None:
+            self.problems.append(refusals.character(text[place]).at(self.document.at(node.span)))
+            return replace(node, is_refused=True)
         return node
 
     def _is_good_key(self, key: str, entry: Entry) -> bool:

@@ -20,14 +20,17 @@ from ruamel.yaml.events import (
 )
 
 from surgery.errors import LimitExceeded, SurgeryError, SyntaxInvalid, raise_all
+from surgery.model.hidden import first_hidden
 from surgery.recipe import refusals
-from surgery.recipe.characters import MOST_PROBLEMS, decode, is_hidden
+from surgery.recipe.characters import MOST_PROBLEMS, decode
 from surgery.recipe.document import Document, Entry, Node, Span, locate
 from surgery.recipe.scalars import read_plain
 from surgery.recipe.syntax import SyntaxFailure, events
 
 DEEPEST = 32
 MOST_NODES = 20_000
+NAME = "name"
+"""What has this key is a name, of a layer for one: it stands in one line of a log. Prose may have several."""
 
 
 def read_yaml(path: str, data: bytes) -> tuple[Document, list[SurgeryError]]:
@@ -136,8 +139,9 @@ class _Reading:
 
     def _scalar(self, event: Any, is_refused: bool) -> Node:
         span = _span(event, 1) if event.style in ("|", ">") else self._extent(event, event)
+        is_refused = self._has_hidden(span, event.value) or is_refused
         if event.style is not None:
-            return Node(span, event.value, is_refused or self._has_hidden(span, event.value))
+            return Node(span, event.value, is_refused)
         try:
             return Node(span, read_plain(event.value), is_refused)
         except SurgeryError as problem:
@@ -145,11 +149,13 @@ class _Reading:
             return Node(span, event.value, is_refused=True)
 
     def _has_hidden(self, span: Span, text: str) -> bool:
-        """Refuses a character that came in through an escape: a double-quoted `\\u202e`."""
-        hidden = next(filter(is_hidden, text), None)
-        if hidden is not None:
-            self._refuse(span, refusals.character(hidden))
-        return hidden is not None
+        """Refuses a character that no name may have: at its place, or at that of the text where it came in through an escape."""
+        place = first_hidden(text, allowed="\n\t")
+        if place is not None:
+            column = self.lines[span.line - 1].find(text[place], span.column - 1)
+            where = span if column < 0 else Span(span.line, column + 1, 1)
+            self._refuse(where, refusals.character(text[place]))
+        return place is not None
 
     def _sequence(self, event: Any, depth: int, is_refused: bool) -> Node:
         items: list[Node] = []
@@ -167,6 +173,9 @@ class _Reading:
             if not (entries or event.flow_style):
                 span = key.span
             if self._is_good_key(first, key, entries):
+                if key.content == NAME and isinstance(value.content, str) and not set(value.content).isdisjoint("\n\t"):
+                    self._refuse(value.span, refusals.character("\n" if "\n" in value.content else "\t"))
+                    value = Node(value.span, value.content, is_refused=True)
                 entries[str(key.content)] = Entry(key.span, value)
         if event.flow_style:
             span = self._extent(event, first)

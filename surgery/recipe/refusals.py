@@ -19,7 +19,8 @@ from surgery.recipe.scalars import write_plain
 
 
 def character(hidden: str) -> CharacterRefused:
-    name = unicodedata.name(hidden, "a control character").lower()
+    kinds = {"Co": "of private use", "Cn": "unassigned"}
+    name = unicodedata.name(hidden, kinds.get(unicodedata.category(hidden), "a control character")).lower()
     return CharacterRefused(
         f"U+{ord(hidden):04X} ({name}) is not possible in a recipe",
         expected="characters that show what they are",

@@ -84,7 +84,9 @@ FileName = Annotated[
 ]
 ParameterName = Annotated[str, Written(r"[A-Za-z_]\w*", "letters, digits and '_', not beginning with a digit")]
 Module = Annotated[str, Written(_MODULE, "a module as package.module")]
-KerasFile = Annotated[str, Written(r"[^\0]*[^/\0]\.keras", "a file name that ends in .keras")]
+KerasFile = Annotated[
+    str, Written(r"[^\x00-\x1f]*[^/\x00-\x1f]\.keras", "a file name that ends in .keras, in one line")
+]
 Factory = Annotated[str, Written(rf"{_MODULE}:[A-Za-z_]\w*", "a function as package.module:function")]
 Sha256 = Annotated[str, Written("[0-9a-f]{64}", "64 hexadecimal digits, as sha256sum prints them")]
 Application = Annotated[str, _Application()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from surgery.planning import Plan
@@ -12,7 +12,7 @@ from surgery.recipe.training import Training, byte_count
 from surgery.training.frozen_prefix.features import Budget
 from surgery.training.progress import Progress
 from surgery.training.record import shown
-from surgery.training.resuming.store import default_folder
+from surgery.training.resuming.store import Store
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Job:
     output: Path | None
     """Where to write the model; None for the folder of the run."""
     cache: bool = True
+    store: Store = field(default_factory=Store)
+    """What later runs can take over."""
 
     @property
     def recipe(self) -> Recipe:
@@ -49,7 +51,9 @@ class Job:
         rest: there it has some only where it is asked for."""
         if not self.cache or (self.device != "cpu" and "cache" not in training.model_fields_set):
             return None
-        return Budget(byte_count(training.cache.memory), byte_count(training.cache.disk), default_folder("features"))
+        memory, disk = byte_count(training.cache.memory), byte_count(training.cache.disk)
+        folder = self.store.folder
+        return Budget(memory, 0, Path()) if folder is None else Budget(memory, disk, folder / "features")
 
     def circumstances(self, facts: Facts) -> Facts:
         """The facts with what the command line and the machine add to them."""

@@ -33,6 +33,7 @@ from surgery.training.progress import Progress, progress_for
 from surgery.training.record import shown
 from surgery.training.result import RunResult
 from surgery.training.resuming.start import Place, Start, begun
+from surgery.training.resuming.store import Store, open_store
 from surgery.training.seeds import seed_everything
 from surgery.training.setting import Setting, StageWork
 from surgery.training.source_state import state_in_source
@@ -67,7 +68,7 @@ def run(
         SurgeryError: Everything that does not fit, before the first step, with its place in the recipe.
         RunFailed: The training could not go on, or was told to stop; its last good weights are in the folder of the run.
         Busy: Another run is writing the same output.
-        CheckpointStale, CheckpointInvalid: The interrupted run cannot be gone on with.
+        CheckpointStale, CheckpointInvalid, CheckpointForeign: The interrupted run cannot be gone on with.
         GateFailed: The result lost more than the recipe allows; no model was written.
     """
     recipe = plan.recipe
@@ -78,7 +79,8 @@ def run(
             refuse_input(plan, output)
         seed_everything(recipe.seed)
         device = resolve(recipe.training.device if recipe.training else "auto")
-        job = Job(plan, tuple(trust), device, progress or progress_for(), output, cache)
+        store = open_store(cache) if recipe.training is not None else Store()
+        job = Job(plan, tuple(trust), device, progress or progress_for(), output, cache, store)
         with claimed(output) if output is not None else nullcontext(), ExitStack() as claims:
             return _run(job, begun(job, resume, claims), claims)
     except SurgeryError as error:

@@ -14,6 +14,7 @@ import pytest
 from surgery.errors import FileUnreadable
 from surgery.model.archive.staging import leftovers
 from surgery.training.resuming.bundle import read_bundle, read_head, write_bundle
+from surgery.training.resuming.key import require_key
 from tests.crash.faults import CRASHED, Faults, in_a_copy, injected
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
@@ -35,6 +36,7 @@ def test_every_operation_may_fail_or_be_the_last(tmp_path: Path) -> None:
     def act() -> None:
         write_bundle(path, {"where": "new"}, NEW)
 
+    require_key()  # the first run of a user makes it
     with injected(Faults()) as counted:
         act()
     kept = [name for name in counted.names if name in ("fsync", "replace")]

@@ -145,6 +145,21 @@ def test_run_and_verify_refuse_before_keras_is_loaded(recipe: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_locks_of_two_formats_merge(tmp_path: Path) -> None:
+    text = lock_text(make_lock({"seed": "1"}))
+    base, ours, theirs = (tmp_path / name for name in ("base", "ours", "theirs"))
+    base.write_text(text.replace("lock 2:", "lock 1:"))
+    ours.write_text(lock_text(make_lock({"seed": "1", "code house": "sha256:1"})))
+    theirs.write_text(text.replace("lock 2:", "lock 1:").replace('seed = "1"', 'seed = "2"'))
+    status, said = merge_files(base, ours, theirs, "test.lock")
+    assert (status, said) == (
+        0,
+        ["test.lock: a side has a lock of format 1, which sees less: write it anew: surgery lock RECIPE"],
+    )
+    assert read_lock(ours).inputs == {"seed": "2", "code house": "sha256:1"}
+    assert ours.read_text().splitlines()[0] == FIRST_LINE
+
+
 def test_outputs_stay_with_their_inputs() -> None:
     first = make_lock({"seed": "1"}, outputs={"output config": "a"})
     assert first.outputs == {"output config": "a", "output of": digest_of({"seed": "1"})}

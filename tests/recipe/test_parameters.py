@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from surgery.errors import SurgeryError, flatten, render
+from surgery.errors import SurgeryError, UsageError, flatten, render
 from surgery.recipe import Recipe, load_recipe, parse_overrides
 from surgery.recipe.document import Scalar
+from surgery.recipe.parameters import substitute
+from surgery.recipe.reader import read_yaml
 from tests.recipe.recipes import write
 
 HEAD = "surgery: 1\nmodel: {path: base.keras}\n"
@@ -122,3 +124,21 @@ def test_a_setting_that_cannot_be_read(setting: str) -> None:
     with pytest.raises(SurgeryError) as caught:
         parse_overrides([setting])
     assert (caught.value.code(), caught.value.exit_status) == ("usage-error", 2)
+
+
+@pytest.mark.parametrize("value", ['"a\\nb"', '"a\\tb"', '"\\u0645\\u200c\\u0645"'])
+def test_a_parameter_brings_no_hidden_character_into_a_name(value: str) -> None:
+    text = f"parameters: {{x: {value}}}\na: {{name: 'conv${{x}}'}}\nb: {{text: '${{x}}'}}\n"
+    document, problems = read_yaml("recipe.yaml", text.encode())
+    _, wrong, _ = substitute(document, {})
+    is_hidden = "\\u0645" not in value
+    assert problems == []
+    assert [(error.code(), str(error.location)) for error in wrong] == [
+        ("character-refused", "recipe.yaml:2:11")
+    ] * is_hidden
+
+
+@pytest.mark.parametrize("value", ["a\u202eb", "\ue000", "'a\u200db'", "a\x1b[0m"])
+def test_the_command_line_brings_none_either(value: str) -> None:
+    with pytest.raises(UsageError, match="a character that cannot be seen"):
+        parse_overrides([f"x={value}"])

@@ -98,8 +98,9 @@ def _claim(claim: Path, output: Path) -> int:
                     "command": " ".join(sys.argv),
                     "since": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, json.dumps(holder).encode()[:_LONGEST], 0)
+                with suppress(OSError):  # a full disk is found out, and said, when the file itself is written
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, json.dumps(holder).encode()[:_LONGEST], 0)
                 return descriptor
             os.close(descriptor)
         except BlockingIOError:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from surgery.model.hidden import first_hidden
 from surgery.model.scan import limits
 from surgery.model.scan.classes import VALUES, Config, Object
 from surgery.model.scan.rule import Found, joined, rule, shown
@@ -129,10 +129,10 @@ def name_separator(config: Config) -> Found:
 
 @rule("name-control", FAMILY)
 def name_control(config: Config) -> Found:
-    """A layer's name has control, bidi or invisible formatting characters, which a terminal, a log or a reviewer would be
-    deceived by."""
+    """A layer's name has control, bidi, invisible formatting, private or unassigned characters, which a terminal, a log or a
+    reviewer would be deceived by. Joiners of scripts and emoji are accepted where they join."""
     for path, name in config.names:
-        if isinstance(name, str) and any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name):
+        if isinstance(name, str) and first_hidden(name) is not None:
             yield path, f"the name {shown(name)}"
 
 

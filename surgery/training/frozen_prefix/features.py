@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
 import tempfile
 import time
@@ -23,6 +24,7 @@ from surgery.planning.prefix import Prefix
 from surgery.training.data.examples import Array, ArrayExamples, Examples
 from surgery.training.record import versions
 from surgery.training.resuming import store
+from surgery.training.resuming.key import is_sealed, seal
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,12 @@ def featured(source: Examples, prefix: Any, key: str, batch_size: int, budget: B
     place = budget.folder / digest
     features = _read(place, size <= budget.memory) if budget.disk else None
     is_reused = features is not None
-    if features is None:
-        made = _computed(source, prefix, batch_size)
-        if size > budget.disk:
-            features = _gathered(made, shapes)
-        else:
-            _write(place, made, shapes, budget.disk - size)
+    if features is None and size <= budget.disk:
+        with suppress(OSError):  # a disk that does not take them: memory may
+            _write(place, _computed(source, prefix, batch_size), shapes, budget.disk - size)
             features = _read(place, size <= budget.memory)
+    if features is None and size <= budget.memory:
+        features = _gathered(_computed(source, prefix, batch_size), shapes)
     if features is None:
         return None
     y, weight = rest
@@ -137,7 +138,7 @@ def _write(place: Path, made: Iterator[list[Array]], shapes: list[tuple[int, ...
         for parts in made:
             if not arrays:
                 arrays = [
-                    np.lib.format.open_memmap(staging / f"{number}.npy", "w+", part.dtype, shape)
+                    _mapped(staging / f"{number}.npy", part.dtype, shape)
                     for number, (part, shape) in enumerate(zip(parts, shapes, strict=True))
                 ]
             for array, part in zip(arrays, parts, strict=True):
@@ -146,22 +147,43 @@ def _write(place: Path, made: Iterator[list[Array]], shapes: list[tuple[int, ...
         for array in arrays:
             array.flush()
         digests = [variable_digest(array) for array in arrays]
-        (staging / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
+        document = {"arrays": digests, "seal": seal(*_sealed(place, digests))}
+        (staging / "digests.json").write_text(json.dumps(document), encoding="utf-8")
         with suppress(OSError):  # another run has put the same features there
             staging.rename(place)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _mapped(path: Path, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """An array in a file. Its room is taken at once: the kernel kills who writes into a mapping when the disk is full.
+
+    Raises:
+        OSError: There is no room.
+    """
+    array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
+
+
+def _sealed(place: Path, digests: list[str]) -> tuple[str, bytes]:
+    return f"features {place.name}", canonical_json(digests)
+
+
 def _read(place: Path, into_memory: bool) -> list[Array] | None:
-    """The features at a place, if they are there and as they were written; others are thrown away."""
+    """The features at a place, if they are there and as this user wrote them; others are thrown away."""
     try:
-        digests = json.loads((place / "digests.json").read_text(encoding="utf-8"))
+        document = json.loads((place / "digests.json").read_text(encoding="utf-8"))
+        digests = document["arrays"]
+        if not is_sealed(document["seal"], *_sealed(place, digests)):
+            raise ValueError("another one's features")
         arrays = [np.load(place / f"{number}.npy", mmap_mode="r") for number in range(len(digests))]
         if [variable_digest(array) for array in arrays] == digests:
             store.use(place)
             return [np.array(array) for array in arrays] if into_memory else arrays
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         pass
     store.remove(place)
     return None

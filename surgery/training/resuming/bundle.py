@@ -1,7 +1,7 @@
 """Nested values with arrays in them, in one file: a zip that `numpy.load` opens, too. Never pickle.
 
 The arrays are stored members; one JSON document says where each belongs and has the digest of each. The digest of the document is
-in its name. So whatever is read was written so.
+in its name, and so is the seal of this user. So whatever is read was written so, and here.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from typing import Any
 
 import numpy as np
 
-from surgery.errors import FileUnreadable
+from surgery.errors import CheckpointForeign, FileUnreadable
 from surgery.model.archive.container import open_regular
 from surgery.model.archive.staging import open_stage, stage_path, sync_folder
 from surgery.model.archive.zipping import ZipWriter, write_at
 from surgery.training.data.examples import Array
+from surgery.training.resuming.key import is_sealed, seal
 
 LARGEST_DOCUMENT = 64 * 2**20
-_DOCUMENT = re.compile(r"document-([0-9a-f]{64})\.json")
+_DOCUMENT = re.compile(r"document-([0-9a-f]{64})(?:-([0-9a-f]{64}))?\.json")
+_PURPOSE = "bundle"
 _DAMAGES = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, TypeError, KeyError)
 """What the readers below raise where a file is not as it was written."""
 
@@ -109,6 +111,7 @@ def write_bundle(path: Path, head: Mapping[str, Any], value: Any) -> None:
 
     Raises:
         OSError: The disk does not take it; the old file is as it was, or the new one is there.
+        KeyUnusable: There is no key to seal it with.
     """
     packer = Packer()
     packed = packer.pack(value)
@@ -118,7 +121,8 @@ def write_bundle(path: Path, head: Mapping[str, Any], value: Any) -> None:
         writer = ZipWriter(descriptor)
         members = [_add(writer, f"{number}.npy", read()) for number, read in enumerate(packer.arrays)]
         document = json.dumps({"head": dict(head), "members": members, "value": packed}).encode()
-        writer.add(f"document-{hashlib.sha256(document).hexdigest()}.json", document)
+        digest = hashlib.sha256(document).hexdigest()
+        writer.add(f"document-{digest}-{seal(_PURPOSE, document)}.json", document)
         writer.close()
         os.fsync(descriptor)
         stage.replace(path)
@@ -134,6 +138,7 @@ def read_head(path: Path) -> dict[str, Any]:
 
     Raises:
         FileMissing, FileUnreadable: There is no such file, or it is not as it was written.
+        CheckpointForeign: Somebody else has written it.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         try:
@@ -148,6 +153,7 @@ def read_bundle(path: Path) -> tuple[dict[str, Any], Any]:
 
     Raises:
         FileMissing, FileUnreadable: There is no such file, or it is not as it was written.
+        CheckpointForeign: Somebody else has written it.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         try:
@@ -190,6 +196,8 @@ def _document(archive: zipfile.ZipFile) -> dict[str, Any]:
     data = _content(archive, entry, LARGEST_DOCUMENT)
     if hashlib.sha256(data).hexdigest() != found[1]:
         raise ValueError("the document is not the one that was written")
+    if not is_sealed(found[2], _PURPOSE, data):
+        raise CheckpointForeign("it does not have the seal of this user")
     document: dict[str, Any] = json.loads(data)
     return document
 

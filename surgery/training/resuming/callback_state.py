@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from surgery.errors import CheckpointInvalid
 from surgery.planning.resuming import ANEW, LEFT_OUT
 from surgery.training.resuming.bundle import Packer
 from surgery.training.resuming.state import value_of
@@ -47,9 +50,24 @@ class Callbacks:
         return [self._state(callback) for callback in self.made]
 
     def restore(self, states: list[Any]) -> None:
-        """Gives each its state, after Keras has told all of them that training begins."""
-        for callback, state in zip(self.made, states, strict=True):
-            for name, value in (state or {}).get("attributes", {}).items():
+        """Gives each its state, after Keras has told all of them that training begins.
+
+        Raises:
+            CheckpointInvalid: A state has something that its callback does not keep; then none is changed.
+        """
+        found = [(state or {}).get("attributes", {}) for state in states]
+        pairs = list(zip(self.made, found, strict=True))
+        for callback, attributes in pairs:
+            own = _own(callback)
+            for name in attributes:
+                if name not in own or _is_fixed(callback, name, vars(callback).get(name)):
+                    raise CheckpointInvalid(
+                        f"the checkpoint has '{name}' for {type(callback).__name__}, which keeps nothing of that name",
+                        expected="what the callback itself has kept",
+                        fix="start from the beginning: surgery run RECIPE",
+                    )
+        for callback, attributes in pairs:
+            for name, value in attributes.items():
                 setattr(callback, name, self._weights(callback.model, value))
 
     def close(self) -> None:
@@ -63,9 +81,12 @@ class Callbacks:
         if name in ANEW or name in LEFT_OUT:
             return None
         found: dict[str, Any] = {}
+        own = _own(callback)
         for key, value in vars(callback).items():
             if _is_fixed(callback, key, value):
                 continue
+            if key not in own:
+                return {"untaken": f"{name} keeps '{key}', which is no plain attribute of it"}
             kept = self._shortened(callback.model, value)
             try:
                 Packer().pack(kept)
@@ -98,6 +119,23 @@ def _file_state(callback: Any) -> dict[str, Any]:
         return {}
     path = Path(callback.filename)
     return {"size": path.stat().st_size if path.exists() else 0}
+
+
+def _own(callback: Any) -> set[str]:
+    """The names that a callback may keep something under: it has them now, or a method of its class sets them.
+
+    Never what the language or the class gives a meaning of its own: `__class__`, a method, a property.
+    """
+    names = set(vars(callback))
+    for one in type(callback).__mro__:
+        for method in filter(inspect.isfunction, vars(one).values()):
+            names |= {step.argval for step in dis.get_instructions(method) if step.opname == "STORE_ATTR"}
+    return {name for name in names if not name.startswith("__") and _is_plain(type(callback), name)}
+
+
+def _is_plain(kind: type, name: str) -> bool:
+    given = inspect.getattr_static(kind, name, None)
+    return not callable(given) and not hasattr(given, "__get__")
 
 
 def _is_fixed(callback: Any, key: str, value: Any) -> bool:

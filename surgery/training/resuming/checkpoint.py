@@ -113,6 +113,7 @@ def head_of(path: Path) -> Head:
 
     Raises:
         CheckpointInvalid: It is damaged, or none.
+        CheckpointForeign: Somebody else has written it.
     """
     try:
         return _head(read_head(path))
@@ -127,6 +128,7 @@ def read_checkpoint(path: Path) -> tuple[Head, TrainingState]:
 
     Raises:
         CheckpointInvalid: It is damaged, or none.
+        CheckpointForeign: Somebody else has written it.
     """
     try:
         head, value = read_bundle(path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from surgery.errors import FileMissing, FileUnreadable
+from surgery.errors import CheckpointForeign, FileMissing, FileUnreadable
 from surgery.model.fingerprint import canonical_json, variable_digest
 from surgery.planning.facts import Facts
 from surgery.training.optimizer_state import OptimizerState
@@ -40,19 +40,21 @@ class DoneBefore:
     _digests: dict[str, str] = field(default_factory=dict)
 
     def find(self, course: Course, work: StageWork) -> TrainingState | None:
-        """A stage that is done, as an earlier run left it: the model has its values. What is damaged is thrown away."""
+        """A stage that is done, as an earlier run of this user left it: the model has its values. Everything else is thrown away."""
         course.key = self._key(course, work)
         if course.key is None:
             return None
         place = self.folder / course.key
         try:
-            _, value = read_bundle(place)
+            head, value = read_bundle(place)
+            if head["stage"] != course.key:
+                raise ValueError("another stage under this name")
             kept = TrainingState.from_value(value)
             (record,) = kept.stages
             course.variables.restore(kept.variables)
         except FileMissing:
             return None
-        except (FileUnreadable, LookupError, TypeError, ValueError):
+        except (CheckpointForeign, FileUnreadable, LookupError, TypeError, ValueError):
             store.remove(place)
             return None
         store.use(place)
@@ -69,7 +71,8 @@ class DoneBefore:
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             store.make_room(self.folder, self.room - size)
-            write_bundle(self.folder / course.key, {}, replace(state, stages=state.stages[-1:]).to_value())
+            done = replace(state, stages=state.stages[-1:])
+            write_bundle(self.folder / course.key, {"stage": course.key}, done.to_value())
 
     def _key(self, course: Course, work: StageWork) -> str | None:
         """The digest of all that a stage follows from. None where it is done in every run."""

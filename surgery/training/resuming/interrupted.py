@@ -9,12 +9,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from surgery.errors import Busy, CheckpointInvalid, CheckpointStale, Errors, Location, RunFailed, SurgeryError
+from surgery.errors import (
+    Busy,
+    CheckpointForeign,
+    CheckpointInvalid,
+    CheckpointStale,
+    Errors,
+    Location,
+    RunFailed,
+    SurgeryError,
+)
 from surgery.model.archive.staging import claimed
 from surgery.planning.facts import Facts, differing
 from surgery.training.folder import numbered
 from surgery.training.record import shown
 from surgery.training.resuming.checkpoint import NAME, Head, head_of
+from surgery.training.resuming.key import KeyUnusable, key_path, require_key
 
 SHOWN = 20
 """What moved is listed up to so many lines."""
@@ -48,8 +58,17 @@ def interrupted(parent: Path, facts: Facts, again: str) -> Unfinished | None:
     Raises:
         CheckpointStale: Those that were interrupted follow from something else; every such thing of the newest is named.
         CheckpointInvalid: The checkpoint of the newest is damaged.
+        CheckpointForeign: This user has written none of them.
     """
-    found = [Unfinished(folder, head_of(folder / NAME)) for folder in _unfinished(parent)]
+    found: list[Unfinished] = []
+    foreign: list[Path] = []
+    for folder in _unfinished(parent):
+        try:
+            found.append(Unfinished(folder, head_of(folder / NAME)))
+        except CheckpointForeign:
+            foreign.append(folder)
+    if foreign and not found:
+        raise _foreign(foreign[0], again)
     fitting = next((one for one in found if one.head.facts == facts), None)
     if fitting is None and found:
         raise _stale(found[0], facts, again)
@@ -63,14 +82,22 @@ def interrupted(parent: Path, facts: Facts, again: str) -> Unfinished | None:
     return fitting
 
 
-def hint(parent: Path, facts: Facts, command: str) -> str | None:
-    """A line on the newest run, where it was interrupted and could be gone on with."""
+def hints(parent: Path, facts: Facts, command: str) -> Iterator[str]:
+    """A line on the newest run, where it was interrupted and could be gone on with; and one on what others have brought along."""
+    is_foreign = False
     with suppress(CheckpointInvalid, Busy, RunFailed):
-        folder = next(_unfinished(parent), None)
-        if folder is not None and head_of(folder / NAME).facts == facts:
-            with claimed(folder / NAME):
-                return f"{shown(folder)} was interrupted; to go on with it: {command}"
-    return None
+        for folder in _unfinished(parent):
+            try:
+                head = head_of(folder / NAME)
+            except CheckpointForeign:
+                if not is_foreign:
+                    yield f"{shown(folder)} has a checkpoint from elsewhere, without your seal: it is not used"
+                is_foreign = True
+                continue
+            if head.facts == facts:
+                with claimed(folder / NAME):
+                    yield f"{shown(folder)} was interrupted; to go on with it: {command}"
+            return
 
 
 def _unfinished(parent: Path) -> Iterator[Path]:
@@ -86,6 +113,20 @@ def _status(folder: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return str(status)
+
+
+def _foreign(folder: Path, again: str) -> CheckpointForeign:
+    try:
+        expected = f"a checkpoint that was sealed with your key, {key_path()}"
+        require_key()
+    except KeyUnusable as error:
+        expected = f"a key to know your own checkpoints by; {error}"
+    return CheckpointForeign(
+        "this checkpoint came from elsewhere, or its seal is not yours, and it is not used: what is in it would become the weights",
+        expected=expected,
+        fix=f"start from the beginning: {again}",
+        location=Location(shown(folder / NAME)),
+    )
 
 
 def _stale(run: Unfinished, facts: Facts, again: str) -> SurgeryError:
@@ -111,7 +152,7 @@ def _fix(name: str, then: Facts) -> str:
             return f"run it with Python {before}"
         case "version" if before is not None:
             return f"pip install '{'keras-surgery' if rest == 'surgery' else rest}=={before}'"
-        case "backend":
+        case "backend" if not rest:
             return f"KERAS_BACKEND={before}"
         case "cache":
             return "--cache" if before == "yes" else "--no-cache"

@@ -17,10 +17,9 @@ from surgery.training.job import Job
 from surgery.training.record import shown
 from surgery.training.resuming.checkpoint import NAME, Checkpoint, read_checkpoint
 from surgery.training.resuming.done_before import DoneBefore
-from surgery.training.resuming.interrupted import hint, interrupted
+from surgery.training.resuming.interrupted import hints, interrupted
 from surgery.training.resuming.keeping import Keeping
 from surgery.training.resuming.state import TrainingState
-from surgery.training.resuming.store import default_folder
 
 
 @dataclass(frozen=True)
@@ -61,45 +60,47 @@ class Start:
         if folder is None:
             folder = new_folder(job.runs)
             claims.enter_context(claimed(folder / NAME))
-        training = job.recipe.training
-        if training is None:
+        if job.recipe.training is None or not job.store.has_key:
             return Place(folder, Keeping())
         checkpoint = Checkpoint(folder / NAME, self.facts, self.resumed, f"{job.command} --resume")
-        return Place(folder, Keeping(checkpoint, self.kept, _done_before(job, self.facts) if job.cache else None))
+        return Place(folder, Keeping(checkpoint, self.kept, _done_before(job, self.facts)))
 
 
 def begun(job: Job, resume: bool, claims: ExitStack) -> Start:
     """What a run begins with: an interrupted one, where it shall go on with that and there is one.
 
     Raises:
-        CheckpointStale, CheckpointInvalid: It cannot be gone on with.
+        CheckpointStale, CheckpointInvalid, CheckpointForeign: It cannot be gone on with.
         Busy: It is going on in another process.
     """
     if job.recipe.training is None:
         return Start({})
     facts = job.circumstances(resuming_facts(job.plan))
+    for note in job.store.notes:
+        job.progress.say(note)
     if not resume:
-        if (line := hint(job.runs, facts, f"{job.command} --resume")) is not None:
+        for line in hints(job.runs, facts, f"{job.command} --resume"):
             job.progress.say(line)
-        return Start(facts)
+        return Start(facts, notes=job.store.notes)
     found = interrupted(job.runs, facts, job.command)
     if found is None:
         job.progress.say(f"nothing to resume in {shown(job.runs)}: it starts from the beginning")
-        return Start(facts)
+        return Start(facts, notes=job.store.notes)
     claims.enter_context(claimed(found.checkpoint))
     head, kept = read_checkpoint(found.checkpoint)
     job.progress.say(f"resumed in {shown(found.folder)} at {head.where}")
     elsewhere = f"Resumed on another machine ({machine()}, before: {head.machine}): the last bits may differ."
     notes = (elsewhere,) if head.machine != machine() else ()
-    return Start(facts, found.folder, kept, found.resumed(), notes)
+    return Start(facts, found.folder, kept, found.resumed(), (*job.store.notes, *notes))
 
 
-def _done_before(job: Job, facts: Facts) -> DoneBefore:
+def _done_before(job: Job, facts: Facts) -> DoneBefore | None:
     training = job.recipe.training
-    assert training is not None
+    if training is None or not job.cache or job.store.folder is None:
+        return None
     again = {planned.name: done_again_because(job.recipe, planned.stage) for planned in job.plan.stages}
     return DoneBefore(
-        default_folder("stages"),
+        job.store.folder / "stages",
         byte_count(training.cache.disk),
         {**stage_facts(job.recipe, facts), "machine": machine()},
         {name: why for name, why in again.items() if why is not None},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from surgery.model.fingerprint import variable_digest
 from surgery.model.spec import TensorRef
 from surgery.planning.prefix import WHOLE, Prefix
 from surgery.training.data.examples import ArrayExamples
@@ -83,6 +87,34 @@ def test_the_next_run_reads_what_this_one_computed_unless_something_moved(tmp_pa
     assert [reused(tmp_path, data), reused(tmp_path, data)] == [False, True]
     moved = ArrayExamples((data.x[0] + 1,), data.y, data.names)
     assert not reused(tmp_path, moved)
+
+
+def test_features_of_another_user_are_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seen in (False, True):
+        _, outcome = trained(tmp_path, CUT, images())
+        assert ("read from the cache" in str(outcome.history.stages[0].frozen_prefix)) is seen
+    (kept,) = {file.parent for file in (tmp_path / "cache").rglob("digests.json")}
+    document = json.loads((kept / "digests.json").read_text())
+    # As somebody without the key would write it: other features with their right digests.
+    other = np.zeros_like(np.load(kept / "0.npy"))
+    np.save(kept / "0.npy", other)
+    (kept / "digests.json").write_text(json.dumps({**document, "arrays": [variable_digest(other)]}))
+    _, outcome = trained(tmp_path, CUT, images())
+    assert "computed once" in str(outcome.history.stages[0].frozen_prefix)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+    _, outcome = trained(tmp_path, CUT, images())
+    assert "computed once" in str(outcome.history.stages[0].frozen_prefix)
+
+
+def test_a_disk_without_room_for_features_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    _, outcome = trained(tmp_path, CUT, images())
+    assert outcome.failure is None
+    assert "computed once" in str(outcome.history.stages[0].frozen_prefix)
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_features_that_were_damaged_are_computed_again(tmp_path: Path) -> None:

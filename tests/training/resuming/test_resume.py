@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from surgery.errors import Terminated
+from surgery.errors import CheckpointInvalid, Terminated
 from surgery.model.keras_object import LayerObject
 from surgery.training.data.augmentation import Augmentation
 from surgery.training.data.examples import Stream
@@ -146,6 +146,39 @@ class Counting(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.seen = {1, 2}
+
+
+class Late(keras.callbacks.Callback):
+    """Sets a name when it has something to keep."""
+
+    default = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.best_epoch = epoch
+        self.default = epoch
+
+    @property
+    def worth(self) -> int:
+        return 1
+
+
+def test_a_callback_gets_what_it_keeps_itself() -> None:
+    callback = Late()
+    callback.set_model(small.model())
+    Callbacks([callback]).restore([{"attributes": {"best_epoch": 3, "default": 3}}])
+    assert (callback.best_epoch, callback.default) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["evil", "on_epoch_end", "set_model", "__class__", "__dict__", "model", "_model", "params", "worth", "__x"],
+)
+def test_a_callback_gets_nothing_else(name: str) -> None:
+    callback, before = Late(), vars(Late())
+    callback.set_model(small.model())
+    with pytest.raises(CheckpointInvalid, match=f"the checkpoint has '{name}' for Late"):
+        Callbacks([callback]).restore([{"attributes": {"best_epoch": 3, name: 1}}])
+    assert set(vars(callback)) == set(before)
 
 
 def test_a_callback_whose_state_cannot_be_kept_is_named() -> None:

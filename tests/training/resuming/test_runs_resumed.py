@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,15 @@ import numpy as np
 import pytest
 
 import surgery
-from surgery.errors import CheckpointInvalid, CheckpointStale, Errors, RunFailed, SurgeryError, Terminated
+from surgery.errors import (
+    CheckpointForeign,
+    CheckpointInvalid,
+    CheckpointStale,
+    Errors,
+    RunFailed,
+    SurgeryError,
+    Terminated,
+)
 from surgery.training.progress import Quiet
 from surgery.training.result import RunResult
 from surgery.training.resuming.checkpoint import NAME
@@ -188,6 +198,78 @@ def test_a_damaged_checkpoint_is_refused(folder: Path) -> None:
         assert "rm " in str(caught.value.fix)
 
 
+def test_a_checkpoint_that_came_with_a_checkout_is_not_used(
+    folder: Path, whole: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "theirs"))
+    interrupted(folder, "head", 1, 3, cache=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "ours"))
+    with pytest.raises(CheckpointForeign) as caught:
+        carried_out(folder, resume=True)
+    text = str(caught.value)
+    assert "0001/checkpoint:1:1: error[checkpoint-foreign]" in text
+    assert f"fix:      start from the beginning: surgery run {folder / 'recipe.yaml'}" in text
+    assert not text.endswith("--resume")
+    said = Said()
+    result = carried_out(folder, said, cache=False)
+    assert [line for line in said.lines if "checkpoint" in line] == [
+        f"{folder / 'build/runs/small/0001'} has a checkpoint from elsewhere, without your seal: it is not used"
+    ]
+    assert not any("--resume" in line for line in said.lines)
+    assert result.model.read_bytes() == whole.model.read_bytes()
+
+
+def test_ones_own_checkpoint_is_found_behind_a_foreign_one(folder: Path, tmp_path: Path, whole: RunResult) -> None:
+    interrupted(folder, "head", 1, 3, cache=False)
+    runs = folder / "build/runs/small"
+    shutil.copytree(runs / "0001", runs / "0009")
+    unsealed(runs / "0009" / NAME)
+    said = Said("all", 1, 1)
+    with pytest.raises(Terminated):
+        carried_out(folder, said, cache=False)
+    assert [str(runs / name) in line for name, line in zip(("0009", "0001"), said.lines, strict=False)] == [True, True]
+    shutil.rmtree(runs / "0010")
+    result = carried_out(folder, resume=True, cache=False)
+    assert result.folder == runs / "0001"
+    assert result.model.read_bytes() == whole.model.read_bytes()
+
+
+def unsealed(path: Path) -> None:
+    """The same checkpoint, as an older version of surgery wrote it, or anybody can write it."""
+    with zipfile.ZipFile(path) as old:
+        members = {name: old.read(name) for name in old.namelist()}
+    with zipfile.ZipFile(path, "w") as new:
+        for name, data in members.items():
+            new.writestr(re.sub("(document-[0-9a-f]{64})-.*", r"\1.json", name), data)
+
+
+def test_without_a_key_it_runs_all_the_same(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: RunResult
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    error = interrupted(folder, "all", 1, 2)
+    assert "--resume" not in str(error.fix)
+    assert not (folder / "build/runs/small/0001" / NAME).exists()
+    said = Said()
+    result = carried_out(folder, said)
+    assert said.lines[0].startswith("Nothing is kept for later runs")
+    assert said.lines[0] in result.document["notes"]
+    assert result.model.read_bytes() == whole.model.read_bytes()
+
+
+def test_without_a_cache_folder_it_runs_all_the_same(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: RunResult
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    said = Said()
+    result = carried_out(folder, said)
+    assert said.lines == ["No cache is used: its folder cannot be made: Not a directory. Set XDG_CACHE_HOME."]
+    assert said.lines[0] in result.document["notes"]
+    assert result.model.read_bytes() == whole.model.read_bytes()
+
+
 def stages(result: RunResult) -> list[tuple[str, bool]]:
     return [(stage["name"], stage["reused"]) for stage in result.document["stages"]]
 
@@ -203,6 +285,19 @@ def test_a_stage_is_done_again_only_if_something_moved(folder: Path, whole: RunR
     (folder / "recipe.yaml").write_text(RECIPE.replace("learning_rate: 0.001", "learning_rate: 0.002"))
     assert stages(carried_out(folder)) == [("head", True), ("all", False)]
     assert stages(carried_out(folder, cache=False)) == [("head", False), ("all", False)]
+
+
+def test_stages_of_another_user_are_done_again(
+    folder: Path, whole: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried_out(folder)
+    kept = sorted((Path(os.environ["XDG_CACHE_HOME"]) / "keras-surgery/stages").iterdir())
+    kept[0].write_bytes(kept[1].read_bytes())  # sealed, and of another stage
+    assert stages(carried_out(folder)).count(("head", True)) + stages(carried_out(folder)).count(("all", True)) >= 1
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+    again = carried_out(folder)
+    assert stages(again) == [("head", False), ("all", False)]
+    assert again.model.read_bytes() == whole.model.read_bytes()
 
 
 def test_a_stage_that_was_resumed_is_kept_too(folder: Path, whole: RunResult) -> None:
