@@ -31,7 +31,7 @@ def open_source(
         DigestMismatch: when the recipe pins another file.
         FileMissing, ModelInvalid, ModelUnsupported: when it cannot be read.
     """
-    if recipe.is_restricted and _is_fetched(recipe):
+    if recipe.is_restricted and is_fetched(recipe):
         raise FetchRefused(
             "the model would be downloaded or made by imported code, and --restricted does neither",
             expected="a model file, or an application with weights: null or weights: PATH",
@@ -72,7 +72,7 @@ def _check_pin(recipe: Recipe) -> None:
                 )
 
 
-def _is_fetched(recipe: Recipe) -> bool:
+def is_fetched(recipe: Recipe) -> bool:
     match recipe.model:
         case ApplicationModel(weights=weights):
             return weights == "imagenet"
