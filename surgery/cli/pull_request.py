@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -98,3 +99,21 @@ class PullRequest:
             ) from None
         except (URLError, OSError, ValueError) as error:
             raise ServiceFailed(f"GitHub cannot be asked: {error}", expected="an answer", fix="try again") from None
+
+
+def event_commits(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Base and head of the pull request, as the event of a job names them.
+
+    Raises:
+        UsageError: there is no event, or it is about no pull request.
+    """
+    try:
+        event = json.loads(Path(environment["GITHUB_EVENT_PATH"]).read_bytes())["pull_request"]
+        base, head = event["base"]["sha"], event["head"]["sha"]
+        if all(re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit) for commit in (base, head)):
+            return base, head
+    except (KeyError, TypeError, ValueError, OSError, RecursionError):
+        pass
+    raise UsageError(
+        "there is no base to compare with", expected="BASE, or the event of a pull request", fix="surgery review main"
+    )

@@ -5,7 +5,7 @@ Every file is reviewed by itself: whatever one does, it is a row and an error of
 """
 
 from surgery.planning.review.change import Entry, base_of, changed, merged_base
-from surgery.planning.review.found import Review, ReviewedFile, ReviewedModel, ReviewedRecipe, Summary
+from surgery.planning.review.found import Review, ReviewedFile, ReviewedModel, ReviewedRecipe, Summary, unreadable
 from surgery.planning.review.made import review
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "changed",
     "merged_base",
     "review",
+    "unreadable",
 ]

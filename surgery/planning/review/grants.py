@@ -38,26 +38,27 @@ Says = Callable[[str, bytes | None, bytes | None], Iterable[str]]
 
 def grants(base: str, entries: Mapping[str, Entry]) -> tuple[tuple[str, ...], tuple[ReviewedFile, ...]]:
     """One sentence for each thing that the change permits or loosens; and the files of which that could not be told."""
-    told: list[str] = []
+    told: list[tuple[int, str]] = []
     wrong: list[ReviewedFile] = []
     for path, entry in sorted(entries.items()):
         says = _sayer(path)
         if says is None:
             continue
         found, errors = tried(path, lambda entry=entry, says=says: _told(base, entry, says))  # type: ignore[misc]
-        told += found or ()
+        rank = _RANKS.index(says)
+        told += ((rank, sentence) for sentence in found or ())
         if errors:
-            told.append(f"{path} could not be read, so what it grants is not known")
+            told.append((rank, f"{path} could not be read, so what it grants is not known"))
             wrong.append(ReviewedFile(path, entry.state, tuple(errors)))
-    return tuple(told), tuple(wrong)
+    return tuple(sentence for _, sentence in sorted(told, key=lambda one: one[0])), tuple(wrong)
 
 
 def _sayer(path: str) -> Says | None:
     name = posixpath.basename(path).lower()
     if name == "pyproject.toml":
         return _project
-    if name in (".gitattributes", ".gitmodules", ".lfsconfig"):
-        return _attributes if name == ".gitattributes" else None
+    if name == ".gitattributes":
+        return _attributes
     if name in POLICIES:
         return _policy
     if name.startswith(".pre-commit-config.") or name in ("action.yml", "action.yaml") or ".github/workflows/" in path:
@@ -78,7 +79,12 @@ def _project(path: str, old: bytes | None, new: bytes | None) -> Iterator[str]:
         before = _settings(old)
     except (ValueError, RecursionError):
         before = {}
-    after = _settings(new)
+    try:
+        after = _settings(new)
+    except (ValueError, RecursionError):
+        if before or path == "pyproject.toml":
+            raise
+        return
     for module in _added(before.get("trust"), after.get("trust")):
         yield f"grants trust to {module} ({path})"
     for module in _added(after.get("trust"), before.get("trust")):
@@ -158,8 +164,8 @@ def _lines(old: bytes | None, new: bytes | None) -> Iterator[tuple[str, str]]:
 
 
 def _tolerances(path: str, old: bytes | None, new: bytes | None) -> Iterator[str]:
-    was_ours = old is not None and old.startswith(FIRST_LINE.encode())
-    if not was_ours and not (new is not None and (new.startswith(FIRST_LINE.encode()) or TOLERANCE.encode() in new)):
+    was_ours = _is_lock(path, old)
+    if not was_ours and not _is_lock(path, new):
         return
     if was_ours and new is None:
         yield f"removes the lock {path}: nothing holds its recipe to what went in and came out"
@@ -174,6 +180,16 @@ def _tolerances(path: str, old: bytes | None, new: bytes | None) -> Iterator[str
         was, now = before.get(name, "0"), after.get(name, "0")
         if was != now:
             yield f"{_direction(was, now)} the tolerance of {name.removeprefix(TOLERANCE)} from {was} to {now} ({path})"
+
+
+def _is_lock(path: str, data: bytes | None) -> bool:
+    """Whether a file is a lock of ours, by its first line or by what stands in it. Other tools have locks, too."""
+    if data is None or data.startswith(FIRST_LINE.encode()):
+        return data is not None
+    try:
+        return bool(parse_lock(data, Path(path)).tolerances)
+    except SurgeryError:
+        return False
 
 
 def _direction(was: str, now: str) -> str:
@@ -201,3 +217,7 @@ def _modules(path: str, data: bytes | None) -> set[str]:
     plain = document.root.plain()
     found = plain.get("imports") if isinstance(plain, dict) else None
     return {str(one) for one in (found if isinstance(found, list | tuple) else [] if found is None else [found])}
+
+
+_RANKS: tuple[Says, ...] = (_project, _tolerances, _imports, _policy, _attributes, _calls)
+"""What is told first: many lines of a weaker kind cannot push out one of a stronger."""
