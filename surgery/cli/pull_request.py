@@ -102,18 +102,12 @@ class PullRequest:
 
 
 def event_commits(environment: Mapping[str, str]) -> tuple[str, str]:
-    """Base and head of the pull request, as the event of a job names them.
-
-    Raises:
-        UsageError: there is no event, or it is about no pull request.
-    """
-    try:
-        event = json.loads(Path(environment["GITHUB_EVENT_PATH"]).read_bytes())["pull_request"]
-        base, head = event["base"]["sha"], event["head"]["sha"]
-        if all(re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit) for commit in (base, head)):
-            return base, head
-    except (KeyError, TypeError, ValueError, OSError, RecursionError):
-        pass
-    raise UsageError(
-        "there is no base to compare with", expected="BASE, or the event of a pull request", fix="surgery review main"
-    )
+    """Base and head of the pull request, as the event of a job names them; empty where no event does."""
+    base, head = environment.get("EVENT_BASE", ""), environment.get("EVENT_HEAD", "")
+    if not base:
+        try:
+            event = json.loads(Path(environment["GITHUB_EVENT_PATH"]).read_bytes())["pull_request"]
+            base, head = str(event["base"]["sha"]), str(event["head"]["sha"])
+        except (KeyError, TypeError, ValueError, OSError, RecursionError):
+            return "", ""
+    return base, head

@@ -81,12 +81,18 @@ def merged_base(base: str, head: str) -> str:
 
     A checkout of the merge that GitHub made has the event's head as its second parent, and nobody but who merges can make such
     a commit: a commit is no parent of itself. Then the first parent is the branch that it was merged into, as it was then. Any
-    other merge is the author's own, and its parents say nothing.
+    other merge is the author's own, and its parents say nothing. Without an event a merge is what was merged here.
+
+    Args:
+        base: The tip of the branch, when the event began; empty without an event.
+        head: What is to be merged into it.
     """
     second = ask("rev-parse", "--quiet", "--verify", "HEAD^2^{commit}").stdout.decode().strip()
-    if second and second == head:
+    if second and (second == head or not base):
         _require_top()
         return _git("rev-parse", "--verify", "HEAD^1^{commit}").strip()
+    if not base:
+        raise UsageError("there is no base to compare with", expected="a branch or commit", fix="surgery review main")
     return base_of(base)
 
 
