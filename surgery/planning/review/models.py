@@ -73,6 +73,8 @@ def _reviewed(base: str, found: ReviewedModel, trust: tuple[str, ...]) -> Review
     if found.state == "changed":
         return replace(found, diff=_compared(InRevision(base, found.path), path, trust))
     with open_side(path, trust) as side:
+        for name in side.values:
+            side.values[name]  # as a comparison reads it: damage shows only there
         return replace(found, summary=_summary(side, path))
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,9 +151,6 @@ def test_a_model(change: Repository, name: str, attack: str) -> None:
     found, text = reviewed(change)
     (model,) = found.models
     assert model.path == path
-    if attack == "does not inflate" and not model.errors:
-        assert model.summary is not None  # the values are not looked at before something needs them
-        return
     assert model.errors
     assert all(error.exit_status == 1 and error.location for error in model.errors)
     assert "**could not be read**" in text
@@ -228,7 +224,11 @@ GRANTS = {
     "filter": (".gitattributes", "models/* filter=evil\n", "sets git attributes"),
     "policy file": ("surgery-policy.yaml", "allow: all\n", "adds the policy surgery-policy.yaml"),
     "hooks": (".pre-commit-config.yaml", "hooks: [{id: surgery-validate, args: [--trust, evil]}]\n", "--trust, evil"),
-    "workflow": (".github/workflows/x.yml", "on: pull_request_target\nx: {uses: me/surgery@v1}\n", "pull_request_target"),
+    "workflow": (
+        ".github/workflows/x.yml",
+        "on: pull_request_target\nx: {uses: me/surgery@v1}\n",
+        "pull_request_target",
+    ),
     "tolerance": ("new.lock", '"tolerance metric" = "1000"\n', "loosens the tolerance of metric from 0.02 to 1000"),
     "no number": ("new.lock", '"tolerance norm" = "nan"\n', "loosens the tolerance of norm from 0.05 to nan"),
     "imports": ("x.yaml", "surgery: 1\nimports: [evil.layers]\n", "asks to import evil.layers"),
@@ -300,6 +300,24 @@ def test_the_merge_of_github_is_against_its_first_parent(change: Repository) -> 
     assert merged_base(base, head) == tip
     found = review(tip)
     assert [one.path for one in found.recipes] == ["one/recipe.yaml"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "plain"])
+def test_a_good_model_of_an_odd_name_is_compared_with_itself(change: Repository, name: str) -> None:
+    """Also where git has something at the revision that the name looks like."""
+    path = change.folder / os.fsdecode(NAMES[name] + b".keras")
+    short = change.folder / "short.keras"
+    write_network(short, classifier(), seed=2)
+    short.rename(path)
+    base = change.commit()
+    write_network(short, classifier(), seed=3)
+    short.rename(path)
+    change.commit()
+    found = shown(review(base))
+    (model,) = found.models
+    assert model.errors == ()
+    assert model.diff is not None
+    assert not model.diff.identical
 
 
 def test_a_recipe_whose_output_lies_beside_its_folder(project: Repository, change: Repository) -> None:
