@@ -357,3 +357,35 @@ def test_the_command(change: Repository, attack: str) -> None:
     assert "| `good.keras` | new | 7 layers" in text
     assert "| `git:HEAD~1:base.keras` | new | **could not be read**" in text
     assert "| `one/model.keras` | changed | **could not be read**" in text
+
+
+def test_a_lock_that_becomes_a_link(change: Repository) -> None:
+    """What it leads to is not read, also where it is the lock itself."""
+    from surgery.cli.main import run
+
+    recipe = change.recipe(FREEZE, "locked")
+    assert run(["lock", str(recipe)]) == 0
+    base = change.commit()
+    lock = recipe.with_name("test.lock")
+    lock.rename(change.folder / "elsewhere.txt")
+    lock.symlink_to("../elsewhere.txt")
+    change.commit()
+    found = review(base)
+    (one,) = (recipe for recipe in found.recipes if recipe.path == "locked/recipe.yaml")
+    assert one.lock == "unchecked"
+    assert [error.code() for error in one.errors] == ["path-refused"]
+    assert [file.path for file in found.files] == ["locked/test.lock"]
+
+
+def test_a_base_that_cannot_be_compared_with_fails(change: Repository) -> None:
+    change.recipe(FREEZE, "pointer")
+    model = change.folder / "pointer/model.keras"
+    good = model.read_bytes()
+    model.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    base = change.commit()
+    model.write_bytes(good)
+    change.recipe(HEAD, "pointer")
+    change.commit()
+    (one,) = (recipe for recipe in review(base).recipes if recipe.path == "pointer/recipe.yaml")
+    assert one.plan is not None
+    assert "cannot be compared with what it was" in one.errors[0].what
