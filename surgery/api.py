@@ -279,13 +279,14 @@ def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = (), restric
     """What is different between two models: structure, config, trainability and weights, layer by layer.
 
     Args:
-        old: A model file or folder; a recipe, for what it would make; or either in git, as `git:REVISION:PATH`.
+        old: A model file or folder; a recipe, for what it would make; or either in git, as `git:REVISION:PATH` where no
+            file is called so. A Path is always a file.
         new: The same.
         trust: Modules outside Keras that a recipe may import.
         restricted: Whether strangers wrote both: paths stay inside the workspace, nothing is downloaded or imported.
     """
     from surgery.model.changes import Side, compare
-    from surgery.model.operand import ahead, open_operand
+    from surgery.model.operand import ahead, named_in_git, open_operand
 
     def open_recipe(path: Path, revision: Revision | None) -> AbstractContextManager[Side]:
         from surgery.planning.side import open_plan, take_surroundings
@@ -298,15 +299,14 @@ def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = (), restric
 
     granted = () if restricted else tuple(trust)
     if restricted:
-        from surgery.model.revision import names_revision
         from surgery.recipe.workspace import require_inside
 
         for operand in (old, new):
-            if not names_revision(str(operand)):
+            if named_in_git(operand) is None:
                 require_inside(operand, Path.cwd())
     with (
-        ahead((str(old), str(new)), granted),
-        open_operand(str(old), open_recipe, granted) as before,
-        open_operand(str(new), open_recipe, granted) as after,
+        ahead((old, new), granted),
+        open_operand(old, open_recipe, granted) as before,
+        open_operand(new, open_recipe, granted) as after,
     ):
         return compare(before, after)

@@ -123,6 +123,10 @@ def render(error: SurgeryError) -> str:
     if isinstance(error, Errors):
         return str(error)
     where = f"{printable(str(error.location))}: " if error.location else ""
+    if where.startswith(
+        ("::", "##[")
+    ):  # a file called like a command of a CI log, which is obeyed at the start of a line
+        where = f"./{where}"
     lines = [f"{where}{error.severity}[{error.code()}]: {printable(error.what)}"]
     if error.location and error.location.text is not None:
         lines += _frame(error.location)

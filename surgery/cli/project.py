@@ -29,14 +29,16 @@ def trust_of(file: Path) -> tuple[str, ...]:
     """
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise FileUnreadable(
             f"the project's configuration cannot be read: {error}",
             expected="TOML",
             fix="correct it",
             location=Location(str(file)),
         ) from error
-    trust = document.get("tool", {}).get("surgery", {}).get("trust", [])
+    for key in ("tool", "surgery"):
+        document = document.get(key, {}) if isinstance(document, dict) else {}
+    trust = document.get("trust", []) if isinstance(document, dict) else None
     if not isinstance(trust, list) or not all(isinstance(module, str) for module in trust):
         raise WrongType(
             "[tool.surgery] trust is no list of modules",

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -98,3 +99,15 @@ class PullRequest:
             ) from None
         except (URLError, OSError, ValueError) as error:
             raise ServiceFailed(f"GitHub cannot be asked: {error}", expected="an answer", fix="try again") from None
+
+
+def event_commits(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Base and head of the pull request, as the event of a job names them; empty where no event does."""
+    base, head = environment.get("EVENT_BASE", ""), environment.get("EVENT_HEAD", "")
+    if not base:
+        try:
+            event = json.loads(Path(environment["GITHUB_EVENT_PATH"]).read_bytes())["pull_request"]
+            base, head = str(event["base"]["sha"]), str(event["head"]["sha"])
+        except (KeyError, TypeError, ValueError, OSError, RecursionError):
+            return "", ""
+    return base, head

@@ -21,11 +21,18 @@ _Dry = Annotated[
 _Summary = Annotated[
     Path | None, typer.Option("--summary", metavar="FILE", help="Append the whole review to a file: the job's summary.")
 ]
+_Base = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[BASE]",
+        help="A branch or commit: what the change is against. Default: that of the pull request's event.",
+    ),
+]
 
 
 @app.command()
 def review(
-    base: Annotated[str, typer.Argument(metavar="BASE", help="A branch or commit: what the change is against.")],
+    base: _Base = None,
     post: Annotated[bool, typer.Option("--post", help="Leave one comment in the pull request, or update it.")] = False,
     dry_run: _Dry = None,
     summary: _Summary = None,
@@ -36,16 +43,17 @@ def review(
 
     Example: `surgery review main`
     """
-    from surgery.planning.review import base_of
+    from surgery.cli.pull_request import event_commits
+    from surgery.planning.review import base_of, merged_base
     from surgery.planning.review import review as made
     from surgery.planning.written import write_text
     from surgery.recipe.file import append_to
-    from surgery.reporting.review_markdown import COMMENT, MARKER, SUMMARY, review_markdown
+    from surgery.reporting.review_markdown import COMMENT, MARKER, SUMMARY, review_markdown, shown
 
     if post and dry_run:
         raise UsageError("--post and --dry-run exclude each other", expected="one of them", fix="leave one out")
-    commit = base_of(base)
-    found = made(commit, _trust_at(commit))
+    commit = merged_base(*event_commits(os.environ)) if base is None else base_of(base)
+    found = shown(made(commit, _trust_at(commit)))
     comment = review_markdown(found, COMMENT)
     if summary is not None:
         append_to(summary, review_markdown(found, SUMMARY).encode("utf-8", "surrogateescape"))

@@ -11,6 +11,7 @@ import posixpath
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from surgery.errors import FileMissing, FileUnreadable
@@ -20,31 +21,50 @@ PREFIX = "git:"
 POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def names_revision(text: str) -> bool:
-    """Whether a text of the command line is `git:REVISION:PATH`."""
-    return text.startswith(PREFIX)
+@dataclass(frozen=True)
+class InRevision:
+    """A file or folder of a revision. What holds one means git; a text may be the name of a file, whatever it looks like."""
+
+    revision: str
+    """As git understands it; empty for what is staged."""
+    path: str
+    """From the top of the repository, or with `./` from here."""
+
+    def __str__(self) -> str:
+        return f"{PREFIX}{self.revision}:{self.path}"
 
 
-@contextmanager
-def open_revision(text: str) -> Iterator[tuple[Revision, str]]:
-    """A revision, and the path in it that the text names.
-
-    An empty revision is what is staged: `git::model.keras`. A path begins at the top of the repository; with `./` here.
+def in_revision(text: str | Path) -> InRevision | None:
+    """What a text of the command line names in git; None for a file. A file that is there is meant before any revision.
 
     Raises:
-        FileMissing: no such revision, or no such path in it.
-        FileUnreadable: this is no repository.
+        FileMissing: it begins like a revision, and names no file of one.
     """
+    if isinstance(text, Path) or not text.startswith(PREFIX) or os.path.lexists(text):
+        return None
     revision, colon, path = text.removeprefix(PREFIX).partition(":")
     if not colon or not path or revision.startswith("-"):
         raise FileMissing(
             f"'{text}' names no file of a revision", expected="git:REVISION:PATH", fix="write git:HEAD:PATH"
         )
-    top = answer("rev-parse", "--show-toplevel")
+    return InRevision(revision, path)
+
+
+@contextmanager
+def open_revision(named: InRevision) -> Iterator[tuple[Revision, str]]:
+    """A revision, and the path in it from the top of the repository.
+
+    The private folder is a workspace as the repository is one, so that a recipe may name what lies beside its own folder.
+
+    Raises:
+        FileUnreadable: this is no repository.
+    """
+    path, top = named.path, answer("rev-parse", "--show-toplevel")
     if path.startswith(("./", "../")):
         path = answer("rev-parse", "--show-prefix") + path
     with tempfile.TemporaryDirectory(prefix="surgery-git-") as folder:
-        yield Revision(revision, Path(top), Path(folder).resolve()), posixpath.normpath(path)
+        Path(folder, ".git").mkdir()
+        yield Revision(named.revision, Path(top), Path(folder).resolve()), posixpath.normpath(path)
 
 
 class Revision:

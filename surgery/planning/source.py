@@ -31,7 +31,7 @@ def open_source(
         DigestMismatch: when the recipe pins another file.
         FileMissing, ModelInvalid, ModelUnsupported: when it cannot be read.
     """
-    if recipe.is_restricted and not isinstance(recipe.model, FileModel):
+    if recipe.is_restricted and is_made(recipe):
         raise FetchRefused(
             "the model would be made by Keras, downloaded or made by imported code, and --restricted does none of it",
             expected="a model file",
@@ -70,6 +70,11 @@ def _check_pin(recipe: Recipe) -> None:
                     fix=f"put that file back; or, if the new one is meant: sha256: {found}",
                     location=recipe.location("model", "sha256"),
                 )
+
+
+def is_made(recipe: Recipe) -> bool:
+    """Whether Keras, a download or a factory makes the model, rather than a file holding it."""
+    return not isinstance(recipe.model, FileModel)
 
 
 def _with_origins(model: ModelSpec, prefix: str = "") -> ModelSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,27 @@ def test_keras_stays_out(repository: Path) -> None:
         "sys.exit(len({'keras', 'tensorflow', 'jax'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", ["git:HEAD:model.keras", "git::model.keras"])
+def test_a_file_that_is_called_like_a_revision_is_that_file(repository: Path, name: str) -> None:
+    write_network(repository / "other.keras", classifier(), seed=7)
+    (repository / "other.keras").rename(repository / name)
+    assert run(["diff", "model.keras", name, "--exit-code"]) == 4
+    assert run(["diff", "model.keras", f"./{name}", "--exit-code"]) == 4
+
+
+@pytest.mark.parametrize("identity", [{"a": 1}, [1], "1", True])
+@pytest.mark.parametrize("command", ["inspect", "diff"])
+def test_an_identity_that_is_no_integer(
+    repository: Path, command: str, identity: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = repository / "odd.keras"
+    with zipfile.ZipFile(repository / "model.keras") as old, zipfile.ZipFile(made, "w") as new:
+        for member in old.namelist():
+            document = json.loads(old.read(member)) if member == "config.json" else None
+            if document:
+                document["config"]["layers"][1]["shared_object_id"] = identity
+            new.writestr(member, json.dumps(document) if document else old.read(member))
+    assert run([command, *(["model.keras"] if command == "diff" else []), "odd.keras"]) == 1
+    assert "$.config.layers[1].shared_object_id" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from surgery.cli.main import run
-from surgery.cli.pull_request import PullRequest
+from surgery.cli.pull_request import PullRequest, event_commits
 from surgery.errors import ServiceFailed, UsageError
 from tests.cli.repository import FREEZE, HEAD, Repository
 
@@ -141,3 +141,19 @@ def test_the_command(
     assert ("The comment is created." in capsys.readouterr().out) is not refuses
     assert len(service.comments) == (not refuses)
     assert "`head`" in (tmp_path / "summary.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("event", "commits"),
+    [
+        ({"pull_request": {"base": {"sha": "b"}, "head": {"sha": "h"}}}, ("b", "h")),
+        ({"pull_request": None}, ("", "")),
+        ({"push": {}}, ("", "")),
+        ([], ("", "")),
+    ],
+)
+def test_the_base_is_that_of_the_event(tmp_path: Path, event: Any, commits: tuple[str, str]) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(event))
+    assert event_commits({"GITHUB_EVENT_PATH": str(file)}) == commits
+    assert event_commits({}) == ("", "")

@@ -61,7 +61,10 @@ def test_a_new_recipe_is_compared_with_its_source(repository_of: Repository) -> 
     text = comment(repository_of.folder)
     assert "| `two/recipe.yaml` | new | ok | - |" in text
     assert "What it makes, against its source" in text
-    assert "| `two/model.keras` | new | - |" in text
+    assert (
+        "| `two/model.keras` | new | 7 layers, 445 parameters (445 trainable); comes with this change, from no recipe |"
+        in text
+    )
 
 
 def test_a_changed_model_affects_its_recipe(repository_of: Repository) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from surgery.errors import ModelUnsupported
+from surgery.errors import ModelInvalid, ModelUnsupported
+
+if TYPE_CHECKING:
+    from surgery.model.scan.rule import Place
 
 KEY = "shared_object_id"
 
@@ -20,9 +23,10 @@ def refuse_shared_layers(document: Any) -> None:
     """Raises when one layer belongs to two models, or to a model and a wrapper.
 
     Raises:
+        ModelInvalid: an identity is no integer.
         ModelUnsupported: names all such layers.
     """
-    found = Counter(_layers(document))
+    found = Counter(_layers(document, "$"))
     names = [name for (_, name), count in found.items() if count > 1]
     if names:
         raise ModelUnsupported(
@@ -43,14 +47,28 @@ def without_ids(value: Any) -> Any:
             return value
 
 
-def _layers(value: Any) -> Iterator[tuple[Any, str]]:
+def _layers(value: Any, place: Place) -> Iterator[tuple[int, str]]:
+    """Identity and name of every layer that has one."""
     match value:
         case Mapping():
-            if KEY in value and ("inbound_nodes" in value or value.get("module") == "keras.layers"):
+            if KEY in value:
+                _require_identity(value[KEY], (place, KEY))
+            if value.get(KEY) is not None and ("inbound_nodes" in value or value.get("module") == "keras.layers"):
                 config = value.get("config")
                 yield value[KEY], str(config.get("name") if isinstance(config, Mapping) else value.get("class_name"))
-            for item in value.values():
-                yield from _layers(item)
+            for key, item in value.items():
+                yield from _layers(item, (place, key))
         case list():
-            for item in value:
-                yield from _layers(item)
+            for index, item in enumerate(value):
+                yield from _layers(item, (place, index))
+
+
+def _require_identity(identity: Any, place: Place) -> None:
+    if identity is not None and (isinstance(identity, bool) or not isinstance(identity, int)):
+        from surgery.model.scan.rule import written
+
+        raise ModelInvalid(
+            f"the config has a '{KEY}' that is no integer, at {written(place)}: {str(identity)[:80]}",
+            expected="an integer, as Keras saves it",
+            fix="build the model again, and save it in Keras",
+        )
