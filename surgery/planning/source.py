@@ -31,7 +31,7 @@ def open_source(
         DigestMismatch: when the recipe pins another file.
         FileMissing, ModelInvalid, ModelUnsupported: when it cannot be read.
     """
-    if recipe.is_restricted and is_made(recipe):
+    if recipe.is_restricted and needs_making(recipe):
         raise FetchRefused(
             "the model would be made by Keras, downloaded or made by imported code, and --restricted does none of it",
             expected="a model file",
@@ -72,7 +72,7 @@ def _check_pin(recipe: Recipe) -> None:
                 )
 
 
-def is_made(recipe: Recipe) -> bool:
+def needs_making(recipe: Recipe) -> bool:
     """Whether Keras, a download or a factory makes the model, rather than a file holding it."""
     return not isinstance(recipe.model, FileModel)
 

@@ -22,7 +22,7 @@ from surgery.planning.review.change import Entry, tracked
 from surgery.planning.review.found import ReviewedRecipe, tried
 from surgery.planning.review.texts import text_at
 from surgery.planning.side import open_plan, take_surroundings
-from surgery.planning.source import is_made
+from surgery.planning.source import needs_making
 from surgery.recipe import load_recipe
 from surgery.recipe.file import read_bytes
 from surgery.recipe.loader import read_document
@@ -176,4 +176,4 @@ def _open_recipe(path: Path, revision: Revision | None) -> AbstractContextManage
         if any(isinstance(one, _OF_FILES) for one in flatten(error)):
             raise
         raise _NotARecipe(error.what) from None
-    return open_plan(make_plan(recipe.restricted() if is_made(recipe) else recipe))
+    return open_plan(make_plan(recipe.restricted() if needs_making(recipe) else recipe))
