@@ -30,6 +30,8 @@ class Container:
     document: Mapping[str, Any] = field(default_factory=dict)
     keras_version: str = ""
     assets: Mapping[str, bytes] = field(default_factory=dict)
+    checksum: int | None = None
+    """The CRC-32 of the weights as the archive has it; a folder and an HDF5 file have none."""
     _descriptors: list[int] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -127,6 +129,7 @@ def _zip(path: Path, descriptor: int, assets: bool) -> Container:
         parse_json(texts[CONFIG], f"{path}: {CONFIG}"),
         _version(texts.get(METADATA), path),
         kept,
+        weights.CRC,
         [descriptor],
     )
 
@@ -187,7 +190,7 @@ def _folder(path: Path, assets: bool) -> Container:
     document, version = parse_json(config, str(path / CONFIG)), _version(metadata, path)
     descriptor = open_regular(path / WEIGHTS)
     member = Member(descriptor, 0, os.fstat(descriptor).st_size)
-    return Container(path, "folder", member, document, version, kept, [descriptor])
+    return Container(path, "folder", member, document, version, kept, _descriptors=[descriptor])
 
 
 def other_folder(path: Path) -> ModelUnsupported:
