@@ -145,7 +145,10 @@ def chunk(found: Description) -> Found:
         by_size = limits.CHUNK_FLOOR_BYTES + limits.CHUNK_FACTOR * entry.declared
         by_file = limits.CHUNK_STORED_FLOOR_BYTES + limits.CHUNK_STORED_RATIO * entry.stored
         if entry.chunk > min(by_size, by_file):
-            yield entry.path, f"a chunk of {entry.chunk} bytes, of a dataset of {entry.declared} with {entry.stored} stored"
+            yield (
+                entry.path,
+                f"a chunk of {entry.chunk} bytes, of a dataset of {entry.declared} with {entry.stored} stored",
+            )
         elif entry.chunks > limits.CHUNKS and entry.chunk < limits.CRUMB_BYTES:
             yield entry.path, f"{entry.chunks} chunks of {entry.chunk} bytes"
 
