@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,7 @@ def bomb_in_hdf5(folder: Path) -> Path:
     return write_hdf5(folder, functional(), lambda file: file.create_dataset("x", (1 << 40,), "f4"))
 
 
+@cache
 def deflated(count: int) -> bytes:
     """So many MiB of zeros, a thousandth of it."""
     packer = zlib.compressobj(9)
@@ -274,8 +276,8 @@ def chunked(data: bytes, chunk: tuple[int, int], times: int = 1, shape: tuple[in
 
 @hostile(WEIGHTS, "hdf5-filter-twice")
 def filter_deflate_of_deflate(folder: Path) -> Path:
-    """Two gigabytes in twenty kilobytes: each deflate makes a thousandth of what it gets."""
-    return spoiled(folder, chunked(zlib.compress(deflated(2048), 9), (1 << 14, 1 << 15), times=2))
+    """Half a gigabyte in ten kilobytes: each deflate makes a thousandth of what it gets."""
+    return spoiled(folder, chunked(zlib.compress(deflated(512), 9), (1 << 13, 1 << 14), times=2))
 
 
 @hostile(WEIGHTS, "hdf5-chunk")

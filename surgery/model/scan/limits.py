@@ -50,6 +50,11 @@ INTEGER_DIGITS = 19
 METRIC_THRESHOLDS = 10_000
 METRIC_CLASSES = 4_096
 
+# Arguments of a call
+ARGUMENT_ITEMS = 10_000
+ARGUMENT_COUNT = 16 * MIB
+"""How often, how far or how wide an operation may be told to repeat, pad or reshape."""
+
 # HDF5
 HDF5_OBJECTS = 200_000
 HDF5_DEPTH = 64
