@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -125,8 +126,6 @@ def test_a_reader_that_fails_says_why_it_did(tmp_path: Path) -> None:
 
 
 def test_flipped_vocabulary_is_refused(tmp_path: Path) -> None:
-    import zipfile
-
     path = archive(tmp_path / "model.keras", chain(), WEIGHTS)
     with zipfile.ZipFile(path, "a") as zipped:
         zipped.writestr("assets/layers/dense/vocabulary.txt", "one\ntwo\n")
@@ -141,3 +140,12 @@ def test_sums_are_put_together(size: int) -> None:
     random = Random(size)
     first, second = random.randbytes(17), random.randbytes(size)
     assert joined(zlib.crc32(first), zlib.crc32(second), size) == zlib.crc32(first + second)
+
+
+def test_assets_are_bounded_together(tmp_path: Path) -> None:
+    path = archive(tmp_path / "model.keras", chain(), WEIGHTS)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as zipped:
+        for number in range(3):
+            zipped.writestr(f"assets/layers/dense/{number}.txt", bytes(100 << 20))
+    with pytest.raises(FileUnreadable, match="assets/ have 314572800 bytes together"):
+        read_assets(path)
