@@ -228,7 +228,11 @@ def build_at(site: Site) -> Built | None:
         raise site.refused(
             f"the config or the arguments of {site.class_name} are none that it takes: {error}"
         ) from None
-    for tensor in built.outputs if built else ():
-        if len(tensor.shape) > MOST_AXES or any(size is not None and size > LARGEST for size in tensor.shape):
+    for made in (*built.outputs, *built.variables) if built else ():
+        if len(made.shape) > MOST_AXES or not all(size is None or _can_be(size) for size in made.shape):
             raise site.refused(f"{site.class_name} makes a tensor that no machine can hold, of {site.shown[:200]}")
     return built
+
+
+def _can_be(size: object) -> bool:
+    return isinstance(size, int | float) and size <= LARGEST

@@ -164,7 +164,7 @@ def pixels_of(path: Path) -> int:
         raise ValueError(f"it has {size} bytes, and may have {MOST_BYTES}")
     Image.init()
     with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
-        width, height = image.size
+        width, height = map(int, image.size)
     if width * height > MOST_PIXELS:
         raise ValueError(f"it says that it has {width} x {height} pixels, and may have {MOST_PIXELS}")
     return width * height

@@ -85,7 +85,8 @@ class NpzFile:
     def _start(self, member: zipfile.ZipInfo) -> int:
         with self.path.open("rb") as file:
             file.seek(member.header_offset + LOCAL_HEADER - 4)
-            return member.header_offset + LOCAL_HEADER + sum(struct.unpack("<HH", file.read(4)))
+            name, extra = struct.unpack("<HH", file.read(4))
+        return member.header_offset + LOCAL_HEADER + int(name) + int(extra)
 
     def _refusal(self, name: str, error: Exception) -> SurgeryError:
         if "pickle" in str(error).lower() or "Object arrays" in str(error):
