@@ -228,8 +228,9 @@ def build_at(site: Site) -> Built | None:
         raise site.refused(
             f"the config or the arguments of {site.class_name} are none that it takes: {error}"
         ) from None
-    for made in (*built.outputs, *built.variables) if built else ():
-        if len(made.shape) > MOST_AXES or not all(size is None or _can_be(size) for size in made.shape):
+    made = [*(t.shape for t in built.outputs), *(v.shape for v in built.variables)] if built else []
+    for shape in made:
+        if len(shape) > MOST_AXES or not all(size is None or _can_be(size) for size in shape):
             raise site.refused(f"{site.class_name} makes a tensor that no machine can hold, of {site.shown[:200]}")
     return built
 
