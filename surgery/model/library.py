@@ -106,6 +106,7 @@ class Library:
         """Closes every file. Arrays that were handed out stay valid.
 
         Raises:
+            FileUnreadable: the weights that were read are not those that their checksum tells.
             ModelUnsafe: a file changed while it was in use.
         """
         self.__exit__(None, None, None)
@@ -117,7 +118,7 @@ class Library:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for values in self._values.values():
-            values.close()
+            self._scanned.callback(values.close, compare=kind is None)
         self._values.clear()
         self._scanned.__exit__(kind, error, trace)
 

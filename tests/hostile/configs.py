@@ -254,3 +254,33 @@ case("metric_thresholds", "metric-too-large", {**functional(), "compile_config":
     "optimizer": "sgd", "metrics": [keras_object("AUC", {"num_thresholds": 10_000_000_000}, "keras.metrics")]}})  # fmt: skip
 case("metric_classes", "metric-too-large", with_layer(dense("payload", "first", note=keras_object(
     "MeanIoU", {"num_classes": 1_000_000}, "keras.metrics"))))  # fmt: skip
+
+
+def called(label: str, class_name: str, *arguments: Any, code: str = "graph-argument", **config: Any) -> None:
+    """An operation in the middle of the model, called with the output of the first layer and these arguments."""
+
+    def build(folder: Path) -> Path:
+        made = layer(class_name, "op", config, module="keras.src.ops.numpy")
+        made["inbound_nodes"] = [{"args": [tensor("first", None, 4), *arguments], "kwargs": {}}]
+        return write_model(folder, functional(made, middle="op"))
+
+    hostile(CONFIGS, code, f"argument_{label}")(build)
+
+
+called("repeat", "Repeat", 10**12)
+called("repeat_list", "Repeat", [1] * 100_000)
+called("repeat_config", "Repeat", repeats=[1] * 100_000)
+called("tile", "Tile", [1, 10**15])
+called("pad", "Pad", [[0, 0], [0, 10**15]])
+called("reshape", "Reshape", [10**15, -1])
+called("expand", "ExpandDims", list(range(20_000)))
+called("transpose", "Transpose", [0, 1] * 10_000)
+
+
+@hostile(CONFIGS, "json-duplicate-key")
+def one_key_of_very_many_twice(folder: Path) -> Path:
+    """Counting each of them would take the square of their number."""
+    document = functional()
+    document["config"]["layers"][1]["config"].update({f"k{number}": number for number in range(100_000)})
+    text = json.dumps(document).replace('"k99999"', '"k99998"')
+    return write_model(folder, text.encode())

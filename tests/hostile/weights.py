@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +247,52 @@ def bomb_never_written(folder: Path) -> Path:
 @hostile(WEIGHTS, "hdf5-bomb")
 def bomb_in_hdf5(folder: Path) -> Path:
     return write_hdf5(folder, functional(), lambda file: file.create_dataset("x", (1 << 40,), "f4"))
+
+
+@cache
+def deflated(count: int) -> bytes:
+    """So many MiB of zeros, a thousandth of it."""
+    packer = zlib.compressobj(9)
+    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(count)) + packer.flush()
+
+
+def chunked(data: bytes, chunk: tuple[int, int], times: int = 1, shape: tuple[int, int] = (4, 4)) -> Any:
+    """The kernel of the first layer as one chunk that is in the file as it is given here."""
+
+    def spoil(file: h5py.File) -> None:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk(chunk)
+        for _ in range(times):
+            plist.set_deflate(9)
+        del file[f"{PLACE}/0"]
+        space = h5py.h5s.create_simple(shape, (h5py.h5s.UNLIMITED, h5py.h5s.UNLIMITED))
+        dataset = h5py.h5d.create(file[PLACE].id, b"0", h5py.h5t.IEEE_F32LE, space, plist)
+        dataset.write_direct_chunk((0, 0), data, 0)
+        for place in ("dense", "dense_1"):
+            del file[f"layers/{place}/vars"].attrs["name"]
+
+    return spoil
+
+
+@hostile(WEIGHTS, "hdf5-filter-twice")
+def filter_deflate_of_deflate(folder: Path) -> Path:
+    """Half a gigabyte in ten kilobytes: each deflate makes a thousandth of what it gets."""
+    return spoiled(folder, chunked(zlib.compress(deflated(512), 9), (1 << 13, 1 << 14), times=2))
+
+
+@hostile(WEIGHTS, "hdf5-chunk")
+def chunk_larger_than_its_dataset(folder: Path) -> Path:
+    return spoiled(folder, chunked(deflated(512), (1 << 13, 1 << 14)))
+
+
+@hostile(WEIGHTS, "hdf5-chunk")
+def chunk_larger_than_what_is_stored(folder: Path) -> Path:
+    return spoiled(folder, chunked(deflated(320)[:-1] + bytes(1), (1 << 13, 10240), shape=(1 << 10, 10240)))
+
+
+@hostile(WEIGHTS, "hdf5-chunk")
+def chunks_that_are_crumbs(folder: Path) -> Path:
+    return spoiled(folder, chunked(bytes(4), (1, 1), times=0, shape=(400, 400)))
 
 
 @hostile(WEIGHTS, "hdf5-incomplete")

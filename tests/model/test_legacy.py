@@ -273,6 +273,15 @@ def test_refuses_weights_of_layers_that_are_not_there(tmp_path: Path) -> None:
         read_model(old_file(tmp_path / "m.h5", model, {"other": [numbers(3)]}))
 
 
+@pytest.mark.parametrize("names", [["f", "f"], ["f", "/f"], ["f", "./f"], ["f//", "f"]])
+def test_refuses_a_layer_that_is_listed_twice(tmp_path: Path, names: list[str]) -> None:
+    path = old_file(tmp_path / "m.h5", sequential(layer("Flatten", "f", batch_input_shape=[None, 4])), {"f": []})
+    with h5py.File(path, "r+") as file:
+        file["model_weights"].attrs["layer_names"] = [name.encode() for name in names]
+    with pytest.raises(ModelInvalid, match="names something twice in layer_names"):
+        read_model(path)
+
+
 def test_refuses_a_damaged_file(tmp_path: Path) -> None:
     path = old_file(tmp_path / "m.h5", sequential(layer("Flatten", "f", batch_input_shape=[None, 4])), {})
     with h5py.File(path, "r+") as file:

@@ -30,6 +30,8 @@ class Container:
     document: Mapping[str, Any] = field(default_factory=dict)
     keras_version: str = ""
     assets: Mapping[str, bytes] = field(default_factory=dict)
+    checksum: int | None = None
+    """The CRC-32 of the weights as the archive has it; a folder and an HDF5 file have none."""
     _descriptors: list[int] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -112,7 +114,7 @@ def _zip(path: Path, descriptor: int, assets: bool) -> Container:
                 members = {info.filename: info for info in archive.infolist()}
                 _check_members(path, members)
                 texts = {name: _read(archive, members[name]) for name in (CONFIG, METADATA) if name in members}
-                kept = {n: archive.read(i) for n, i in members.items() if assets and is_asset(n)}
+                kept = _assets(archive, members) if assets else {}
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
             raise FileUnreadable(
                 f"{path} cannot be read as a zip archive: {error}",
@@ -127,8 +129,18 @@ def _zip(path: Path, descriptor: int, assets: bool) -> Container:
         parse_json(texts[CONFIG], f"{path}: {CONFIG}"),
         _version(texts.get(METADATA), path),
         kept,
+        weights.CRC,
         [descriptor],
     )
+
+
+def _assets(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> dict[str, bytes]:
+    """Vocabularies and the like: read as a whole, so bounded together."""
+    found = [info for name, info in members.items() if is_asset(name)]
+    total = sum(info.file_size for info in found)
+    if total > MAX_CONFIG:
+        raise ValueError(f"the files in assets/ have {total} bytes together, and may have {MAX_CONFIG}")
+    return {info.filename: archive.read(info) for info in found}
 
 
 def is_asset(name: str) -> bool:
@@ -183,11 +195,14 @@ def _folder(path: Path, assets: bool) -> Container:
     config = _read_file(path / CONFIG)
     metadata = _read_file(path / METADATA) if (path / METADATA).exists() else None
     files = sorted(f for f in (path / "assets").rglob("*") if f.is_file()) if assets else []
-    kept = {f.relative_to(path).as_posix(): _read_file(f) for f in files}
+    kept, left = {}, MAX_CONFIG
+    for file in files:
+        kept[file.relative_to(path).as_posix()] = data = _read_file(file, left)
+        left -= len(data)
     document, version = parse_json(config, str(path / CONFIG)), _version(metadata, path)
     descriptor = open_regular(path / WEIGHTS)
     member = Member(descriptor, 0, os.fstat(descriptor).st_size)
-    return Container(path, "folder", member, document, version, kept, [descriptor])
+    return Container(path, "folder", member, document, version, kept, _descriptors=[descriptor])
 
 
 def other_folder(path: Path) -> ModelUnsupported:
@@ -204,12 +219,12 @@ def other_folder(path: Path) -> ModelUnsupported:
     )
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, most: int = MAX_CONFIG) -> bytes:
     descriptor = open_regular(path)
     with os.fdopen(descriptor, "rb") as file:
-        data = file.read(MAX_CONFIG + 1)
-    if len(data) > MAX_CONFIG:
-        raise FileUnreadable(f"{path} is larger than any configuration: more than {MAX_CONFIG} bytes")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise FileUnreadable(f"{path} is larger than any configuration: more than {most} bytes")
     return data
 
 

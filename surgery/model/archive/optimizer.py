@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from surgery.errors import FileUnreadable, ModelInvalid
 from surgery.model.archive.container import Container, open_container, parse_json
-from surgery.model.hdf5 import Block, as_declared, open_file, read_block, read_tree
+from surgery.model.archive.values import Place, WeightValues
+from surgery.model.hdf5 import Block, open_file, read_block, read_tree
 
 if TYPE_CHECKING:
     import h5py
@@ -45,11 +46,13 @@ def read_state(path: str | Path) -> tuple[StoredOptimizer, tuple[NDArray[Any], .
     Raises:
         FileMissing, FileUnreadable, ModelInvalid: as `read_model`; or it has no optimizer.
     """
-    with open_container(path) as container, _open(container) as file:
-        found = _found(file, container)
+    with open_container(path) as container:
+        with _open(container) as file:
+            found = _found(file, container)
         if found is None:
             raise ModelInvalid(f"{container.path} was saved without an optimizer")
-        return found, tuple(as_declared(file[block.path][()], block.dtype) for block in found.blocks)
+        with WeightValues(container, {("", block.path): Place((block,)) for block in found.blocks}) as values:
+            return found, tuple(values["", block.path] for block in found.blocks)
 
 
 def _open(container: Container) -> h5py.File:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
 
 from surgery.errors import FileUnreadable
+from surgery.model.archive.checksum import Checksum
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Range:
     """Bytes of one number."""
     kind: tuple[tuple[int, ...], str]
     """Shape and type: ranges of another kind hold other values, whatever their bytes are."""
+    checksum: Checksum | None = None
+    """Who wants to know the sum of the bytes."""
 
     def start(self, count: int) -> bytes:
         """The first numbers."""
@@ -36,6 +40,7 @@ def same_range(one: Range, other: Range) -> bool:
     if one.kind != other.kind or one.size != other.size:
         return False
     room = bytearray(min(BLOCK, one.size)), bytearray(min(BLOCK, one.size))
+    checksum = 0
     for position in range(0, one.size, BLOCK):
         left = one.size - position
         if left < len(room[0]):
@@ -44,6 +49,11 @@ def same_range(one: Range, other: Range) -> bool:
             _fill(into, source, position)
         if room[0] != room[1]:
             return False
+        # What is the same is summed once for both.
+        checksum = zlib.crc32(room[0], checksum)
+    for source in (one, other):
+        if source.checksum is not None:
+            source.checksum.tell(source.begin, source.size, checksum)
     return True
 
 

@@ -29,16 +29,20 @@ def read_model(path: str | Path) -> ModelSpec:
         return _read(container)[0]
 
 
-def open_weights(path: str | Path) -> WeightValues:
+def open_weights(path: str | Path, *, compare: bool = True) -> WeightValues:
     """The values of every variable of a model file, by layer path and key. Close it, or use it in `with`.
+
+    Args:
+        path: The file.
+        compare: Whether the weights are compared with their checksum. Not for a file that was written here a moment ago.
 
     Raises:
         As `read_model`.
     """
-    return open_model(path)[1]
+    return open_model(path, compare=compare)[1]
 
 
-def open_model(path: str | Path) -> tuple[ModelSpec, WeightValues]:
+def open_model(path: str | Path, *, compare: bool = True) -> tuple[ModelSpec, WeightValues]:
     """Both at once, from one reading of the file.
 
     Raises:
@@ -47,7 +51,7 @@ def open_model(path: str | Path) -> tuple[ModelSpec, WeightValues]:
     container = open_container(path)
     try:
         spec, places = _read(container)
-        return spec, WeightValues(container, places)
+        return spec, WeightValues(container, places, compare)
     except BaseException:
         container.close()
         raise

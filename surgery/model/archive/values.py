@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from surgery.model.archive.container import Container
+from surgery.model.archive.checksum import Checksum
+from surgery.model.archive.container import WEIGHTS, Container
 from surgery.model.archive.ranges import Range
+from surgery.model.archive.unpacking import unpack
 from surgery.model.hdf5 import Block, as_declared, item_bytes, map_block, open_file
 
 if TYPE_CHECKING:
@@ -48,12 +50,15 @@ class Values(Protocol):
 class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):
     """`values[layer_path, key]`: read-only arrays over the pages of the file. Use it as a context manager.
 
-    A dataset that is chunked or compressed is read whole when it is asked for; Keras writes none.
+    What was made of the values counts once they are closed: by then the whole member was compared with its checksum. A dataset that
+    is chunked or compressed is unpacked when it is asked for; Keras writes none.
     """
 
-    def __init__(self, container: Container, places: Mapping[tuple[str, str], Place]) -> None:
+    def __init__(self, container: Container, places: Mapping[tuple[str, str], Place], compare: bool = True) -> None:
         self._container, self._places = container, places
         self._file: Any = None
+        is_summed = compare and container.weights is not None and container.checksum is not None
+        self._checksum = Checksum(container.weights) if is_summed and container.weights else None
 
     def __getitem__(self, variable: tuple[str, str]) -> NDArray[Any]:
         place = self._places[variable]
@@ -70,7 +75,7 @@ class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):
             return None
         item = item_bytes(block.stored_as)
         kind = (block.shape, f"{block.dtype} {block.stored_as}")
-        return Range(member.descriptor, member.start + block.offset, block.size * item, item, kind)
+        return Range(member.descriptor, member.start + block.offset, block.size * item, item, kind, self._checksum)
 
     def __contains__(self, variable: object) -> bool:
         return variable in self._places
@@ -84,15 +89,27 @@ class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(compare=kind is None)
 
-    def close(self) -> None:
-        """Closes the file. Arrays that were handed out stay valid."""
+    def close(self, *, compare: bool = True) -> None:
+        """Closes the file. Arrays that were handed out stay valid.
+
+        Args:
+            compare: Whether what was made of the values is to be kept.
+
+        Raises:
+            FileUnreadable: the checksum of the weights says that they are damaged.
+        """
         if self._file is not None:
             self._file.close()
             self._file = None
-        self._container.close()
+        checksum, self._checksum = self._checksum, None
+        try:
+            if compare and checksum is not None and self._container.checksum is not None:
+                checksum.compare(self._container.checksum, self._container.path, WEIGHTS)
+        finally:
+            self._container.close()
 
     def _stored(self, block: Block) -> NDArray[Any]:
         member = self._container.weights
@@ -102,5 +119,4 @@ class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):
             return map_block(member.descriptor, member.start, block)
         if self._file is None:
             self._file = open_file(member, str(self._container.path))
-        array: NDArray[Any] = self._file[block.path][()]
-        return array
+        return unpack(self._file[block.path], member, block, str(self._container.path))

@@ -96,7 +96,19 @@ def _prefixes(name: str) -> list[str]:
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:
-    """A list of names in an attribute. Long ones are cut into several: `weight_names0`, `weight_names1`."""
+    """A list of names in an attribute. One name for many things would have them read over and over.
+
+    Raises:
+        ModelInvalid: two names stand for the same place.
+    """
+    names = _listed(group, attribute)
+    if len({tuple(part for part in name.split("/") if part not in ("", ".")) for name in names}) < len(names):
+        raise ModelInvalid(f"the file names something twice in {attribute} of {group.name}")
+    return names
+
+
+def _listed(group: h5py.Group, attribute: str) -> list[str]:
+    """Long lists are cut into several: `weight_names0`, `weight_names1`."""
     if attribute in group.attrs:
         return [_text(name) for name in group.attrs[attribute]]
     names: list[str] = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from surgery.model.scan import limits
 from surgery.model.scan.classes import Config
 from surgery.model.scan.json import items
 from surgery.model.scan.rule import Found, Place, joined, rule, shown
@@ -128,6 +129,48 @@ def call_without_tensor(config: Config) -> Found:
             for index, found in enumerate(called):
                 if not found:
                     yield joined(joined(path, "inbound_nodes"), index), f"{shown(name)} is called without a tensor"
+
+
+ROOM = frozenset({
+    "Arange", "BroadcastTo", "Eye", "Full", "Identity", "Linspace", "Logspace", "OneHot", "Ones", "Pad", "Repeat", "Reshape", "Tile",
+    "Tri", "Zeros",
+})  # fmt: skip
+"""Operations that make room by the numbers they are called with."""
+CONSTANTS = ("__tensor__", "__numpy__", "__keras_tensor__")
+
+
+@rule("graph-argument", FAMILY)
+def argument(config: Config) -> Found:
+    """An operation that is called with a list of more than 10,000 numbers, or told to repeat, pad or reshape to more than 16 million:
+    its result would fill memory. Constant tensors may be larger."""
+    for graph in graphs(config):
+        for path, name, layer in graph.named:
+            if is_operation(layer):
+                for key in ("inbound_nodes", "config"):
+                    yield from _too_much(
+                        joined(path, key), layer.get(key), shown(name), layer.get("class_name") in ROOM
+                    )
+
+
+def is_operation(layer: Mapping[str, Any]) -> bool:
+    module = layer.get("module")
+    return type(module) is str and module.startswith(("keras.src.ops", "keras.ops"))
+
+
+def _too_much(place: Place, value: Any, name: str, makes_room: bool) -> Found:
+    stack = [(place, value)]
+    while stack:
+        place, value = stack.pop()
+        if type(value) is dict and value.get("class_name") in CONSTANTS:
+            continue
+        if type(value) is list and len(value) > limits.ARGUMENT_ITEMS:
+            yield place, f"{name} is called with {len(value)} items"
+            continue
+        for key, child in items(value):
+            if type(child) in (dict, list):
+                stack.append((joined(place, key), child))
+            elif makes_room and type(child) is int and abs(child) > limits.ARGUMENT_COUNT:
+                yield joined(place, key), f"{name} is called with {child}"
 
 
 @rule("graph-unknown-layer", FAMILY)

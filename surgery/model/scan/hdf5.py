@@ -129,6 +129,30 @@ def bomb(found: Description) -> Found:
             yield entry.path, f"{entry.stored} bytes claim to become {entry.declared}"
 
 
+@rule("hdf5-filter-twice", FAMILY)
+def filter_twice(found: Description) -> Found:
+    """A dataset that goes through the same filter more than once: deflate of deflate makes gigabytes of a few kilobytes."""
+    for entry in _datasets(found):
+        if len(set(entry.filters)) < len(entry.filters):
+            yield entry.path, f"the dataset goes through {', '.join(FILTERS.get(c, str(c)) for c in entry.filters)}"
+
+
+@rule("hdf5-chunk", FAMILY)
+def chunk(found: Description) -> Found:
+    """A dataset whose chunks are far larger than itself, or than the bytes that the file has for it: libhdf5 holds a chunk in memory
+    as a whole, to read a single number of it. Or one that is cut into a hundred thousand crumbs. Save it again without chunks."""
+    for entry in _datasets(found):
+        by_size = limits.CHUNK_FLOOR_BYTES + limits.CHUNK_FACTOR * entry.declared
+        by_file = limits.CHUNK_STORED_FLOOR_BYTES + limits.CHUNK_STORED_RATIO * entry.stored
+        if entry.chunk > min(by_size, by_file):
+            yield (
+                entry.path,
+                f"a chunk of {entry.chunk} bytes, of a dataset of {entry.declared} with {entry.stored} stored",
+            )
+        elif entry.chunks > limits.CHUNKS and entry.chunk < limits.CRUMB_BYTES:
+            yield entry.path, f"{entry.chunks} chunks of {entry.chunk} bytes"
+
+
 @rule("hdf5-incomplete", FAMILY, Status.UNCHECKED)
 def incomplete(found: Description) -> Found:
     """A dataset without a filter whose bytes are not all there, or lie beyond the end of the file."""

@@ -51,6 +51,10 @@ class Entry(NamedTuple):
     stored: int = 0
     offset: int | None = None
     filters: tuple[int, ...] = ()
+    chunk: int = 0
+    """Bytes of one chunk; 0 where the dataset is not cut into chunks."""
+    chunks: int = 0
+    """Into how many the dataset is cut."""
     is_virtual: bool = False
     is_external: bool = False
     attributes: tuple[Attribute, ...] = ()
@@ -188,6 +192,7 @@ class _Walk:
 
     def _dataset(self, dataset: Any, path: str, info: Any) -> Entry:
         filters: tuple[int, ...] = ()
+        cut: tuple[int, ...] = ()
         offset = dataset.get_offset()
         if offset is None:
             # Only a contiguous dataset of this file that has its bytes lies at an offset.
@@ -198,6 +203,7 @@ class _Walk:
                 return Entry(path, "dataset", info.addr, info.rc, is_virtual=not external, is_external=external)
             if layout == self.h5d.CHUNKED:
                 filters = tuple(plist.get_filter(i)[0] for i in range(plist.get_nfilters()))
+                cut = tuple(map(int, plist.get_chunk()))
         kind, item_bytes, stored_as = self._type(dataset)
         shape = tuple(map(int, dataset.shape or ()))
         attributes, label = self._attributes(dataset, "dtype")
@@ -215,6 +221,8 @@ class _Walk:
             stored,
             offset,
             filters,
+            math.prod(cut) * item_bytes if cut else 0,
+            math.prod(-(-size // part) for size, part in zip(shape, cut, strict=False)) if cut else 0,
             False,
             False,
             attributes,

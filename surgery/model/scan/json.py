@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -93,8 +94,8 @@ class JsonText:
         def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             found = dict(pairs)
             if len(found) < len(pairs):
-                keys = [key for key, _ in pairs]
-                repeated[id(found)] = next(key for key in keys if keys.count(key) > 1)
+                counts = Counter(key for key, _ in pairs)
+                repeated[id(found)] = next(key for key, count in counts.items() if count > 1)
             return found
 
         try:

@@ -50,6 +50,11 @@ INTEGER_DIGITS = 19
 METRIC_THRESHOLDS = 10_000
 METRIC_CLASSES = 4_096
 
+# Arguments of a call
+ARGUMENT_ITEMS = 10_000
+ARGUMENT_COUNT = 16 * MIB
+"""How often, how far or how wide an operation may be told to repeat, pad or reshape."""
+
 # HDF5
 HDF5_OBJECTS = 200_000
 HDF5_DEPTH = 64
@@ -61,6 +66,15 @@ LABEL_BYTES = 1 << 10
 """Of the text that Keras writes at a group or dataset."""
 DATASET_RATIO = 100
 DATASET_FLOOR_BYTES = 64 << 10
+CHUNK_FLOOR_BYTES = MIB
+CHUNK_FACTOR = 4
+"""Bytes of a chunk for each of its dataset: one that may still grow can be smaller than a chunk."""
+CHUNK_STORED_FLOOR_BYTES = 64 * MIB
+CHUNK_STORED_RATIO = 16
+"""Bytes of a chunk, which is held in memory as a whole, for each that the file has of the dataset."""
+CHUNKS = 100_000
+CRUMB_BYTES = 1 << 10
+"""Chunks of fewer bytes than that may not be more than so many."""
 SLACK_ELEMENTS = 16 * MIB
 """Elements that a config may declare beyond the stored ones: 64 MiB of float32."""
 STORED_FACTOR = 4

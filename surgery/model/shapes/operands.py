@@ -99,6 +99,8 @@ def axes_of(site: Site, value: Any, rank: int) -> tuple[int, ...]:
     if value is None:
         return tuple(range(rank))
     axes = [value] if isinstance(value, int) else list(value)
+    if len(axes) > rank:
+        raise site.refused(f"{site.class_name} works on {len(axes)} axes, and gets {site.shown}")
     if any(not -rank <= axis < rank for axis in axes):
         raise site.refused(f"{site.class_name} works on axis {axes}, and gets {site.shown}")
     return tuple(axis % rank for axis in axes)

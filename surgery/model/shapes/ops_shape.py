@@ -7,7 +7,7 @@ from typing import Any
 
 from surgery.model.shapes.operands import argument, axes_of, joined_dtype, plain_key
 from surgery.model.shapes.reshaping import resolved
-from surgery.model.shapes.rules import Built, Site, operation
+from surgery.model.shapes.rules import MOST_AXES, Built, Site, operation
 from surgery.model.spec import Shape, TensorRef, TensorSpec
 
 
@@ -49,6 +49,8 @@ def expand_dims(site: Site) -> Built | None:
     given = argument(site, 1, "axis")
     axes = [given] if isinstance(given, int) else given
     rank = len(site.shape) + len(axes)
+    if rank > MOST_AXES:
+        raise site.refused(f"ExpandDims cannot make {rank} axes", expected=f"at most {MOST_AXES}")
     new = axes_of(site, axes, rank)
     rest = iter(site.shape)
     return _like(site, [1 if index in new else next(rest) for index in range(rank)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from surgery.model.shapes.rules import Built, Site, rule
+from surgery.model.shapes.rules import MOST_AXES, Built, Site, rule
 from surgery.model.shapes.windows import arranged, need_spatial, sizes
 from surgery.model.spec import Shape
 
@@ -63,6 +63,8 @@ def up_sampling(site: Site) -> Built:
 
 def resolved(site: Site, shape: Shape, target: Sequence[int | None]) -> Shape:
     """A target shape with its -1 worked out; refuses one that holds another number of values."""
+    if len(target) > MOST_AXES:
+        raise site.refused(f"{site.class_name} cannot make {len(target)} axes", expected=f"at most {MOST_AXES}")
     have, goal = _product(shape), tuple(target)
     unknown = goal.count(-1)
     if unknown < 2 and (have is None or None in goal):

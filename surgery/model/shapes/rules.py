@@ -45,6 +45,11 @@ class Built:
         return self.outputs[0]
 
 
+MOST_AXES = 64
+"""Of an array of NumPy."""
+LARGEST = 2**63 - 1
+"""Size of an axis."""
+
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 _MIXED = {"mixed_float16": ("float32", "float16"), "mixed_bfloat16": ("float32", "bfloat16")}
@@ -214,4 +219,21 @@ def nested_layer(config: Mapping[str, Any]) -> LayerSpec:
 def build_at(site: Site) -> Built | None:
     """What the rule of the site's layer says; None where there is none."""
     found = rule_for(site.layer)
-    return found(site) if found else None
+    if found is None:
+        return None
+    try:
+        built = found(site)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A config that Keras never wrote: a size that is a text, more widths than axes, a step of 0.
+        raise site.refused(
+            f"the config or the arguments of {site.class_name} are none that it takes: {error}"
+        ) from None
+    made = [*(t.shape for t in built.outputs), *(v.shape for v in built.variables)] if built else []
+    for shape in made:
+        if len(shape) > MOST_AXES or not all(size is None or _can_be(size) for size in shape):
+            raise site.refused(f"{site.class_name} makes a tensor that no machine can hold, of {site.shown[:200]}")
+    return built
+
+
+def _can_be(size: object) -> bool:
+    return isinstance(size, int | float) and size <= LARGEST

@@ -15,6 +15,9 @@ from surgery.training.data.examples import Array, ArrayExamples, Examples
 from surgery.training.data.prepare import preparation
 from surgery.training.place import Place, at, existing
 
+LONGEST_LINE = 16 << 20
+"""Bytes of a line: a million numbers."""
+
 
 def open_csv(source: CsvData, model: Any, place: Place) -> Examples:
     """The rows of a file as examples."""
@@ -43,6 +46,7 @@ class CsvFile:
 
     def __init__(self, path: Path, delimiter: str) -> None:
         self.path, self.delimiter = path, delimiter
+        _check_lines(path)
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.reader(file, delimiter=delimiter)
@@ -66,21 +70,23 @@ class CsvFile:
         Raises:
             DataInvalid: `class_names` lacks a label.
         """
-        text = np.char.strip(self._load((column,), np.dtype(str)).reshape(-1))
+        # As texts of their own: an array of strings has room for the longest of them in every row.
+        text = [cell.strip() for cell in self._load((column,), np.dtype(object)).reshape(-1).tolist()]
         if class_names is None:
             try:
-                values = text.astype("float64")
+                values = np.array([float(cell) for cell in text], "float64")
             except ValueError:
-                return np.unique(text, return_inverse=True)[1].astype("int64")
+                class_names = tuple(sorted(set(text)))
+                return np.array([*map({name: n for n, name in enumerate(class_names)}.get, text)], dtype="int64")
             return values.astype("int64" if np.all(values == np.floor(values)) else "float32")
         index = {name: number for number, name in enumerate(class_names)}
-        if unknown := sorted(set(text.tolist()) - index.keys()):
+        if unknown := sorted(set(text) - index.keys()):
             raise DataInvalid(
-                f"column '{column}' of {self.path.name} has the label '{unknown[0]}', which class_names lacks",
+                f"column '{column}' of {self.path.name} has the label '{unknown[0][:80]}', which class_names lacks",
                 expected=f"one of {', '.join(class_names)}",
                 fix=f"class_names: [{', '.join((*class_names, unknown[0]))}]",
             )
-        return np.array([index[name] for name in text.tolist()], dtype="int64")
+        return np.array([index[name] for name in text], dtype="int64")
 
     def _load(self, columns: tuple[str, ...], dtype: np.dtype[Any]) -> Array:
         try:
@@ -96,7 +102,10 @@ class CsvFile:
                 ndmin=2,
             )
         except ValueError as error:
-            raise self._first_wrong(columns if dtype.kind == "f" else ()) from error
+            try:
+                raise self._first_wrong(columns if dtype.kind == "f" else ()) from error
+            except (UnicodeDecodeError, csv.Error) as error:
+                raise FileUnreadable(f"{self.path.name} is no CSV file: {error}", expected="text in UTF-8") from error
 
     def _first_wrong(self, columns: tuple[str, ...]) -> DataInvalid:
         """The first row of another length, or cell of these columns that is no number."""
@@ -113,6 +122,24 @@ class CsvFile:
         return DataInvalid(f"{self.path.name} does not hold numbers alone", expected="a number in every feature column")
 
 
+def _check_lines(path: Path) -> None:
+    """Refuses a line that would fill memory before anything could be said of it.
+
+    Raises:
+        FileUnreadable: a line of more than `LONGEST_LINE` bytes.
+    """
+    with path.open("rb") as file:
+        number = 1
+        while line := file.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE:
+                raise FileUnreadable(
+                    f"{path.name}, line {number} is longer than {LONGEST_LINE >> 20} MiB",
+                    expected="a row of numbers and labels on each line",
+                    fix="save wide rows as arrays in an .npz file: numpy.savez",
+                )
+            number += 1
+
+
 def _wrong_cell(row: list[str], header: tuple[str, ...], columns: tuple[str, ...]) -> str | None:
     if len(row) != len(header):
         return f"{len(row)} cells, and {len(header)} columns"
@@ -121,5 +148,5 @@ def _wrong_cell(row: list[str], header: tuple[str, ...], columns: tuple[str, ...
         try:
             float(cell)
         except ValueError:
-            return f"'{cell}' in column '{name}' is no number" if cell.strip() else f"column '{name}' is empty"
+            return f"'{cell[:80]}' in column '{name}' is no number" if cell.strip() else f"column '{name}' is empty"
     return None

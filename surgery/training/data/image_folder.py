@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 
 from surgery.errors import DataInvalid, FileUnreadable
 from surgery.recipe.data import ImageFolderData
@@ -21,6 +24,15 @@ EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png"})
 
 KEPT = 512 * 2**20
 """Bytes of decoded images that stay in memory for the next epoch."""
+
+MOST_PIXELS = 89_478_485
+"""From which on Pillow warns of a decompression bomb: 256 MiB of an RGB image."""
+MOST_BYTES = 1 << 29
+LARGE_PIXELS = 1 << 24
+"""From which on images are decoded one at a time."""
+FORMATS = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""What an image may be, whatever it is called. For some of the others Pillow starts programs."""
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def open_image_folder(source: ImageFolderData, model: Any, place: Place) -> Examples:
@@ -93,6 +105,7 @@ class ImageFolder:
         self._prepare = prepare
         self._decoded: dict[int, Array] = {}
         self._room = KEPT
+        self._large = Lock()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -126,11 +139,11 @@ class ImageFolder:
         return image
 
     def _read(self, path: Path) -> Array:
+        options = {"color_mode": self._color_mode, "target_size": self._size, "interpolation": self._interpolation}
         try:
-            image = keras.utils.load_img(
-                path, color_mode=self._color_mode, target_size=self._size, interpolation=self._interpolation
-            )
-        except (OSError, ValueError, SyntaxError) as error:
+            with self._large if pixels_of(path) > LARGE_PIXELS else nullcontext():
+                image = keras.utils.load_img(path, **options)
+        except UNREADABLE as error:
             raise FileUnreadable(
                 f"{path.parent.name}/{path.name} is no image that can be read: {error}",
                 expected="a PNG, JPEG, GIF or BMP file",
@@ -138,6 +151,23 @@ class ImageFolder:
             ) from error
         array = np.asarray(image)
         return array[..., None] if array.ndim == 2 else array
+
+
+def pixels_of(path: Path) -> int:
+    """How many pixels an image says it has, of which nothing is decoded yet.
+
+    Raises:
+        ValueError: more than `MOST_PIXELS`, or a file that is larger than those would be.
+    """
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise ValueError(f"it has {size} bytes, and may have {MOST_BYTES}")
+    Image.init()
+    with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
+        width, height = map(int, image.size)
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"it says that it has {width} x {height} pixels, and may have {MOST_PIXELS}")
+    return width * height
 
 
 def _class_names(folder: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:
