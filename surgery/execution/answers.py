@@ -39,7 +39,9 @@ class KerasAnswers:
 
         self._note(f"Keras was asked for the output shape of class {layer.class_name}.")
         built, outputs = symbolic(layer, inputs, call, self._trust)
-        trained = {id(variable) for variable in built.trainable_variables} if layer.trainable else None
+        trained = (
+            {id(variable) for variable in built.trainable_variables} if layer.is_layer and layer.trainable else None
+        )
         variables = tuple(
             Variable(
                 key=key,
@@ -51,7 +53,7 @@ class KerasAnswers:
                 if getattr(value, "_initializer", None) is not None
                 else "its own initializer",
             )
-            for key, value in stored_variables(built).items()
+            for key, value in (stored_variables(built) if layer.is_layer else {}).items()
         )
         is_custom = type(built).__module__.split(".")[0] not in OWN
         return Built(outputs, variables, keras.saving.get_registered_name(type(built)) if is_custom else None)
@@ -97,7 +99,7 @@ def symbolic(
     built = deserialize(layer_document(layer), trust, custom_objects(layer, trust))
     try:
         output = built(*args, **kwargs)
-    except ValueError as error:
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
         raise ShapeMismatch(f"Keras refuses it for '{layer.name}': {str(error).splitlines()[0]}") from error
     outputs = tuple(TensorSpec(tuple(t.shape), keras.backend.standardize_dtype(t.dtype)) for t in tree.flatten(output))
     return built, outputs
