@@ -116,7 +116,7 @@ def test_git_speaks_of_layers(folder: Path, git: Git, surgery: Surgery) -> None:
     (folder / "new.keras").replace(folder / "model.keras")
     shown = git("diff")
     assert shown.startswith("diff --surgery model.keras\nlayers: 1 added, 1 removed")
-    assert "  + letters      Dense, 21 parameters, reads dense" in shown
+    assert "  + letters      Dense(units=3, activation=softmax), 21 parameters, reads dense" in shown
     git.commit("Another head")
     for command in (("log", "-p", "-1"), ("show",)):
         shown = git(*command)

@@ -144,7 +144,12 @@ def test_a_run_that_breaks_down_keeps_its_last_good_weights(folder: Path) -> Non
         ("units: 5", "units: 4", 14, "labels go up to 4, and 'wider' has 4 units"),
         ("x: x, y: y", "x: x, y: yy", 14, "data.npz has no array 'yy'"),
         ("y: y_old", "y: y_odl", 30, "did you mean 'y_old'?"),
-        ("metrics: [accuracy]", "metrics: [accuracy]\n      callbacks: [{CSVLogger: {filename: /x}}]", 23, "outside"),
+        (
+            "metrics: [accuracy]",
+            "metrics: [accuracy]\n      callbacks: [{CSVLogger: {filename: /x}}]",
+            23,
+            "not relative to the folder of the run",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said_before_the_first_step(
