@@ -138,7 +138,7 @@ TYPES: Mapping[str, ArgumentType] = {
     "list": _list_of(VALUE, "a list of plain values"),
     "natural": _fixed(NATURAL, "a whole number, 0 or more"),
     "naturals": _one_or_each(NATURAL, "a whole number, 0 or more"),
-    "nothing": _fixed({"type": "null"}, "nothing: it cannot be written in a recipe"),
+    "nothing": _fixed({"type": "null"}, "no value; it cannot be written in a recipe"),
     "number": _fixed(NUMBER, "a number"),
     "numbers": _list_of(NUMBER, "a list of numbers"),
     "scalar_or_list": _fixed(
@@ -166,7 +166,7 @@ def plain_schema(argument: Argument) -> Schema:
 def expected(argument: Argument) -> str:
     """What the argument takes, in words."""
     words = TYPES[argument.type].words(argument)
-    return f"{words}, or null" if argument.is_nullable else words
+    return f"{words}, or null" if argument.is_nullable and argument.type != "nothing" else words
 
 
 def fits(value: Any, schema: Schema) -> bool:

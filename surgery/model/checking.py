@@ -116,7 +116,10 @@ def check_value(key: str, argument: Argument, value: Any) -> Iterator[Problem]:
     """Every mistake of the value of one argument."""
     if value is None and (argument.is_nullable or argument.type == "activation"):
         return
-    if argument.type == "layers" and isinstance(value, list | tuple):
+    if argument.type == "nothing":
+        what = f"{key}: {argument.name} cannot be written in a recipe"
+        yield Problem("wrong-type", what, "null, which is the default", f"leave {argument.name} out")
+    elif argument.type == "layers" and isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from (problem.below(index) for problem in check_object("layers", item))
     elif argument.type in OBJECTS and isinstance(value, Mapping):
@@ -141,7 +144,7 @@ def check_plain(value: Any) -> Iterator[Problem]:
     Maps are fine there, as data. But Keras makes an object of each map that says its class, and calls functions for some.
     """
     if isinstance(value, Mapping):
-        for key in SERIALIZED.intersection(value):
+        for key in sorted(SERIALIZED.intersection(value)):
             what = f"{key!r} belongs to Keras' own form of an object, which a recipe does not use"
             yield Problem("invalid-value", what, "plain values", "write the values alone", (key,), "key")
         items: Any = value.items()
