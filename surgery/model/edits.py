@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from surgery.errors import NameTaken, PromiseBroken, WeightMismatch
+from surgery.model.counterparts import counterparts
 from surgery.model.draft import Draft
 from surgery.model.resample import resampled
 from surgery.model.spec import Config, LayerSpec, ModelSpec, TensorRef, WeightSpec, split_path
@@ -128,14 +129,14 @@ class CarryWeights:
         parent, name = draft.parent(self.path), split_path(self.path)[1]
         layer = parent.layers[name]
         policy = self.policy or self._default(layer)
-        by_key = {weight.key: weight for weight in self.weights}
-        carried = tuple(_carry(self.path, layer, new, by_key.get(new.key), policy) for new in layer.weights)
+        same = counterparts(layer.weights, self.weights)
+        carried = tuple(_carry(self.path, layer, new, same.get(new.key), policy) for new in layer.weights)
         parent.put(name, replace(layer, weights=carried))
 
     def _default(self, layer: LayerSpec) -> Policy:
-        old = [(weight.key, weight.shape) for weight in self.weights]
-        new = [(weight.key, weight.shape) for weight in layer.weights]
-        return "keep" if self.same_class and old == new else "fresh"
+        same = counterparts(layer.weights, self.weights)
+        fits = all(weight.key in same and same[weight.key].shape == weight.shape for weight in layer.weights)
+        return "keep" if self.same_class and fits and len(self.weights) == len(layer.weights) else "fresh"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from surgery.errors import ShapeMismatch, ShapeUnknown
 from surgery.model import shapes
+from surgery.model.counterparts import counterparts
 from surgery.model.shapes import Built, Variable
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, TensorSpec, WeightSpec, join_path
 from surgery.model.weights import Fresh
@@ -149,17 +150,18 @@ def _fed(layer: LayerSpec, tensor: TensorSpec | None) -> LayerSpec:
 
 def _weights(layer: LayerSpec, variables: tuple[Variable, ...]) -> tuple[WeightSpec, ...]:
     """The variables that the layer has now; values stay where a key stays, and are fresh where it is new."""
-    old = {weight.key: weight for weight in layer.weights}
-    return tuple(
+    now = tuple(
         WeightSpec(
             key=variable.key,
             name=variable.name,
             shape=variable.shape,
             dtype=variable.dtype,
             trainable=variable.trainable,
-            source=old[variable.key].source if variable.key in old else Fresh(variable.initializer),
+            source=Fresh(variable.initializer),
             initializer=variable.initializer,
             is_stored=variable.is_stored,
         )
         for variable in variables
     )
+    same = counterparts(now, layer.weights)
+    return tuple(replace(weight, source=same[weight.key].source) if weight.key in same else weight for weight in now)

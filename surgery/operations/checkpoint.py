@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from surgery.errors import SurgeryError, WeightMismatch
+from surgery.model.counterparts import counterparts
 from surgery.model.library import Library
 from surgery.model.spec import ModelSpec, WeightSpec
 from surgery.model.weights import Stored, shape_text
@@ -63,23 +64,32 @@ class _Search:
                 if inside.weights and not inside.inner:
                     self.take(f"{here}/{path}", f"{there}/{path}")
         else:
-            theirs = {weight.key: weight for weight in other.weights if weight.is_stored}
+            theirs = tuple(weight for weight in other.weights if weight.is_stored)
             ours = tuple(weight for weight in layer.weights if weight.is_stored)
-            self.misfits += _misfits(here, there, ours, theirs)
-            taken = [(weight.key, theirs[weight.key].source) for weight in ours if weight.key in theirs]
+            same = counterparts(ours, theirs)
+            self.misfits += _misfits(here, there, ours, theirs, same)
+            taken = [(weight.key, same[weight.key].source) for weight in ours if weight.key in same]
             self.found[here] = tuple((key, source) for key, source in taken if isinstance(source, Stored))
 
 
-def _misfits(here: str, there: str, ours: tuple[WeightSpec, ...], theirs: Mapping[str, WeightSpec]) -> Iterator[str]:
+def _misfits(
+    here: str,
+    there: str,
+    ours: Sequence[WeightSpec],
+    theirs: Sequence[WeightSpec],
+    same: Mapping[str, WeightSpec],
+) -> Iterator[str]:
     for weight in ours:
-        other = theirs.get(weight.key)
+        other = same.get(weight.key)
         if other is None:
             yield f"'{there}' has no {weight.name}"
         elif (other.shape, other.dtype) != (weight.shape, weight.dtype):
             said = f"{shape_text(other.shape)} {other.dtype}, and that of '{here}' {shape_text(weight.shape)} {weight.dtype}"
             yield f"the {weight.name} of '{there}' is {said}"
-    for key in theirs.keys() - {weight.key for weight in ours}:
-        yield f"'{there}' has a {theirs[key].name}, and '{here}' has none"
+    met = {other.key for other in same.values()}
+    for other in theirs:
+        if other.key not in met:
+            yield f"'{there}' has a {other.name}, and '{here}' has none"
 
 
 def weighted(model: ModelSpec, paths: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from surgery.model.changes.difference import (
 )
 from surgery.model.changes.pairing import nodes, pair
 from surgery.model.changes.variables import Fresh, Variables, size_of, statistics
+from surgery.model.counterparts import counterparts
 from surgery.model.fingerprint import Values
 from surgery.model.spec import LayerSpec, ModelSpec, TensorRef, WeightSpec, join_path, leaves, split_path
 
@@ -130,36 +131,46 @@ class _Comparison:
         changes: list[VariableChange] = []
         equal = 0
         for old, new in self.survivors:
-            before = {weight.key: weight for weight in self.before[old].weights}
-            after = {weight.key: weight for weight in self.after[new].weights}
-            for key in dict.fromkeys([*before, *after]):
-                change = self._variable(old, new, key, before.get(key), after.get(key))
+            for before, after in _pairs(self.before[old].weights, self.after[new].weights):
+                change = self._variable(old, new, before, after)
                 equal += change is None
                 changes += [change] if change else []
         return changes, equal
 
     def _variable(
-        self, old: str, new: str, key: str, before: WeightSpec | None, after: WeightSpec | None
+        self, old: str, new: str, before: WeightSpec | None, after: WeightSpec | None
     ) -> VariableChange | None:
-        said = _shapes(new, key, before, after)
+        said = _shapes(new, before, after)
         if before is None or after is None:
             return VariableChange(**said, status="removed" if after is None else "added")
         if before.shape != after.shape:
             return VariableChange(**said, status="reshaped")
-        if before.dtype == after.dtype and self.variables.equal(old, new, key):
+        names = (old, before.key), (new, after.key)
+        if before.dtype == after.dtype and self.variables.equal(*names):
             return None
-        if any(self.variables.made_from(old, new, key)):
+        if any(self.variables.made_from(*names)):
             return VariableChange(**said, status="fresh")
-        arrays = self.variables.pair(old, new, key)
+        arrays = self.variables.pair(*names)
         return VariableChange(**said, status="changed", statistics=statistics(*arrays) if arrays else None)
 
 
-def _shapes(path: str, key: str, before: WeightSpec | None, after: WeightSpec | None) -> dict[str, Any]:
+def _pairs(
+    before: Sequence[WeightSpec], after: Sequence[WeightSpec]
+) -> Iterator[tuple[WeightSpec | None, WeightSpec | None]]:
+    """The variables of both sides that are the same one; None where a side does not have it."""
+    same = counterparts(before, after)
+    met = {weight.key for weight in same.values()}
+    yield from ((weight, same.get(weight.key)) for weight in before)
+    yield from ((None, weight) for weight in after if weight.key not in met)
+
+
+def _shapes(path: str, before: WeightSpec | None, after: WeightSpec | None) -> dict[str, Any]:
     there = after or before
+    assert there is not None
     return {
         "path": path,
-        "variable": there.name if there else key,
-        "key": key,
+        "variable": there.name,
+        "key": there.key,
         "old_shape": before.shape if before else None,
         "new_shape": after.shape if after else None,
         "old_dtype": before.dtype if before else None,

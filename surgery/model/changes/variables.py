@@ -11,6 +11,7 @@ from surgery.model.archive.ranges import Range, same_range
 from surgery.model.archive.values import WeightValues
 from surgery.model.blocks import blocks, same_bits
 from surgery.model.changes.difference import Statistics
+from surgery.model.counterparts import counterparts
 from surgery.model.fingerprint import Values
 from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec
 
@@ -27,55 +28,62 @@ Fresh = Mapping[tuple[str, str], str]
 """What values that are not made yet follow from, by layer path and key."""
 
 
+Name = tuple[str, str]
+"""A variable: the path of its layer, and its key in it."""
+
+
 class Variables:
     """The variables of two models. Equality is found once for each pair, and remembered."""
 
     def __init__(self, old: Values | None, new: Values | None, fresh: tuple[Fresh, Fresh] | None = None) -> None:
         self._sides = (old, new) if old is not None and new is not None else None
         self._fresh: tuple[Fresh, Fresh] = fresh or ({}, {})
-        self._equal: dict[tuple[str, str, str], bool] = {}
+        self._equal: dict[tuple[Name, Name], bool] = {}
 
     @property
     def has_values(self) -> bool:
         return self._sides is not None
 
-    def pair(self, old: str, new: str, key: str) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    def pair(self, old: Name, new: Name) -> tuple[NDArray[Any], NDArray[Any]] | None:
         """Both sides' values of a variable, where both are known."""
-        if self._sides is None or (old, key) not in self._sides[0] or (new, key) not in self._sides[1]:
+        if self._sides is None or old not in self._sides[0] or new not in self._sides[1]:
             return None
-        return self._sides[0][old, key], self._sides[1][new, key]
+        return self._sides[0][old], self._sides[1][new]
 
-    def equal(self, old: str, new: str, key: str) -> bool:
+    def equal(self, old: Name, new: Name) -> bool:
         """Whether a variable is the same on both sides, bit for bit; when no values are known, shapes must do.
 
         Values that are not made yet are the same when they follow from the same.
         """
-        found = self._equal.get((old, new, key))
+        found = self._equal.get((old, new))
         if found is None:
-            made = self.made_from(old, new, key)
-            found = made[0] == made[1] and self._is_same(old, new, key)
-            self._equal[old, new, key] = found
+            made = self.made_from(old, new)
+            found = made[0] == made[1] and self._is_same(old, new)
+            self._equal[old, new] = found
         return found
 
-    def _is_same(self, old: str, new: str, key: str) -> bool:
+    def _is_same(self, old: Name, new: Name) -> bool:
         if self._sides is None:
             return True
-        one, other = _range(self._sides[0], (old, key)), _range(self._sides[1], (new, key))
+        one, other = _range(self._sides[0], old), _range(self._sides[1], new)
         if one and other:
             return same_range(one, other)
-        arrays = self.pair(old, new, key)
+        arrays = self.pair(old, new)
         return arrays is None or _is_same(*arrays)
 
-    def made_from(self, old: str, new: str, key: str) -> tuple[str | None, str | None]:
+    def made_from(self, old: Name, new: Name) -> tuple[str | None, str | None]:
         """What the values of both sides will be made from; None for values that are there already."""
-        return self._fresh[0].get((old, key)), self._fresh[1].get((new, key))
+        return self._fresh[0].get(old), self._fresh[1].get(new)
 
     def all_equal(self, old: tuple[str, LayerSpec], new: tuple[str, LayerSpec]) -> bool:
         """Whether two layers have the same variables with the same values."""
         if shapes(old[1]) != shapes(new[1]):
             return False
-        keys = sorted(old[1].weights, key=lambda weight: weight.size)
-        return all(self.equal(old[0], new[0], weight.key) for weight in keys)
+        same = counterparts(old[1].weights, new[1].weights)
+        if len(same) < len(old[1].weights):
+            return False
+        keys = sorted(same, key=lambda key: math.prod(same[key].shape))
+        return all(self.equal((old[0], key), (new[0], same[key].key)) for key in keys)
 
     def probe(self, side: int, path: str, layer: LayerSpec) -> bytes | None:
         """The beginning of each variable; None when that tells nothing (no values, or constants such as zeros)."""
@@ -88,7 +96,7 @@ class Variables:
     def likeness(self, old: tuple[str, LayerSpec], new: tuple[str, LayerSpec]) -> float | None:
         """Cosine between samples of the largest variable of two layers; None when values tell nothing."""
         largest = max(old[1].weights, key=lambda weight: weight.size, default=None)
-        arrays = self.pair(old[0], new[0], largest.key) if largest else None
+        arrays = self.pair((old[0], largest.key), (new[0], largest.key)) if largest else None
         if arrays is None or arrays[0].shape != arrays[1].shape or not _is_distinctive(*_start_of(arrays[0])):
             return None
         found = statistics(*(array.reshape(-1)[:SAMPLE] if array.flags.c_contiguous else array for array in arrays))
