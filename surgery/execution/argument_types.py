@@ -92,6 +92,7 @@ BY_CLASS = {
     ("BatchNormalization", "renorm_clipping"): "clipping",
     ("Bidirectional", "weights"): "nothing",
     ("Embedding", "weights"): "nothing",
+    ("InputLayer", "batch_size"): "count",
     ("InputLayer", "input_tensor"): "nothing",
     ("IntegerLookup", "vocabulary_dtype"): "dtype",
     ("Normalization", "axis"): "value",

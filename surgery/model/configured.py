@@ -189,9 +189,12 @@ def _listed(name: str) -> Rule:
 
 
 def _input(known: KerasClass, config: Config, given: Mapping[str, Any]) -> Config:
-    shape = config.pop("shape", None)
+    before = None if "batch_shape" in given else config.get("batch_shape")
+    shape, size = config.pop("shape", None), config.pop("batch_size", None)
+    if shape is None and before is not None and "batch_size" in given:
+        shape = before[1:]
     if shape is not None:
-        config["batch_shape"] = [config.get("batch_size"), *shape]
+        config["batch_shape"] = [size if "batch_size" in given or before is None else before[0], *shape]
     return {**config, "sparse": bool(config["sparse"]), "ragged": bool(config["ragged"])}
 
 

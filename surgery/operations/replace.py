@@ -27,7 +27,8 @@ class Replace(Operation):
     shape, `overlap` copies the common corner and initializes the rest, `resample` interpolates kernels over their spatial axes
     and embeddings over their positions (`resample_grid` where the positions are a square grid, row by row), `fresh`
     initializes everything. Left out, they are kept where the class and every shape agree, and are fresh otherwise. Of
-    two chains the layers of one class give their weights to one another, in order.
+    two chains the layers of one name give their weights to one another, then those of one class, in order; with `keep` no new
+    layer may be left without.
 
     Example:
 
@@ -73,9 +74,14 @@ class Replace(Operation):
         yield AddLayer(inside, replace(first, calls=tuple(call.map(change) for call in first.calls)))
         for layer in others:
             yield AddLayer(inside, layer)
-        for new, match in self._pairs(old, chain):
-            path = f"{inside}/{new.name}" if inside else new.name
-            yield CarryWeights(path, match.weights, self.weights, new.class_name == match.class_name)
+        pairs = _pairs(old, chain)
+        for new in chain.layers:
+            path, match = f"{inside}/{new.name}" if inside else new.name, pairs.get(new.name)
+            if match is not None:
+                yield CarryWeights(path, match.weights, self.weights, new.class_name == match.class_name)
+            elif self.weights == "keep":
+                # Whether it has weights, which nothing gives it, is known once its shapes are.
+                yield CarryWeights(path, (), self.weights, same_class=False)
 
     def _chain(self, model: ModelSpec, names: tuple[str, ...]) -> tuple[LayerSpec, ...]:
         layers = tuple(model.by_name[name] for name in names)
@@ -107,19 +113,18 @@ class Replace(Operation):
             old=old[0] if len(old) == 1 else None,
         )
 
-    def _pairs(self, old: tuple[LayerSpec, ...], chain: Chain) -> Iterator[tuple[LayerSpec, LayerSpec]]:
-        """Which new layer takes the weights of which old one."""
-        if len(old) == len(chain.layers) == 1:
-            if old[0].weights:
-                yield chain.layers[0], old[0]
-            return
-        waiting: dict[str, list[LayerSpec]] = {}
-        for layer in old:
-            if layer.weights:
-                waiting.setdefault(layer.class_name, []).append(layer)
-        for new in chain.layers:
-            if waiting.get(new.class_name):
-                yield new, waiting[new.class_name].pop(0)
+
+def _pairs(old: tuple[LayerSpec, ...], chain: Chain) -> dict[str, LayerSpec]:
+    """By the name of a new layer, the old one whose weights it takes: that of its name, else the next one of its class."""
+    giving = {layer.name: layer for layer in old if layer.weights}
+    if len(old) == len(chain.layers) == 1:
+        return {chain.layers[0].name: old[0]} if giving else {}
+    pairs = {new.name: giving.pop(new.name) for new in chain.layers if new.name in giving}
+    for new in chain.layers:
+        match = next((layer for layer in giving.values() if layer.class_name == new.class_name), None)
+        if new.name not in pairs and match is not None:
+            pairs[new.name] = giving.pop(match.name)
+    return pairs
 
 
 def _start(call: Call, old: LayerSpec, first: LayerObject) -> Call:

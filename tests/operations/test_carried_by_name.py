@@ -12,6 +12,7 @@ import pytest
 import surgery
 from surgery.errors import SurgeryError, WeightMismatch
 from surgery.execution.commit import apply_to_file
+from surgery.planning import Plan
 
 pytestmark = pytest.mark.keras
 
@@ -122,3 +123,79 @@ def test_weights_of_a_checkpoint_are_taken_by_name(tmp_path: Path) -> None:
     )
     with pytest.raises(SurgeryError, match="has no beta"):
         surgery.plan(surgery.load_recipe(tmp_path / "recipe.yaml"))
+
+
+def chain(folder: Path, layers: str, weights: str = "") -> Plan:
+    """The plan that puts other layers in the place of two Dense layers of one shape, fc1 and fc2."""
+    made = keras.Sequential(
+        [
+            keras.Input((4,)),
+            *(keras.layers.Dense(4, name=name) for name in ("fc1", "fc2")),
+            keras.layers.Dense(2, name="out"),
+        ]
+    )
+    made.save(folder / "model.keras")
+    (folder / "recipe.yaml").write_text(
+        "surgery: 1\nmodel: {path: model.keras}\noperations:\n"
+        f"  - {{op: replace, layers: [fc1, fc2], with: [{layers}]{weights}}}\n"
+    )
+    return surgery.plan(surgery.load_recipe(folder / "recipe.yaml"))
+
+
+def sources(plan: Plan) -> dict[str, str]:
+    """Where the variables of the result come from; what falls away is not among them."""
+    lines = [line for line in plan.ledger if line.path != "out" and line.source != "dropped"]
+    return {f"{line.path}/{line.variable}": line.source.split(",")[0] for line in lines}
+
+
+EINSUM = '{EinsumDense: {equation: "ab,bc->ac", output_shape: 4, bias_axes: c, name: fc1}}'
+
+
+def test_in_a_chain_equal_names_belong_together_before_classes_do(tmp_path: Path) -> None:
+    found = sources(chain(tmp_path, f"{EINSUM}, {{Dense: {{units: 4, name: fc2}}}}"))
+    assert found["fc2/kernel"] == found["fc2/bias"] == "kept"
+    assert found["fc1/kernel"] == "fresh"
+
+
+def test_other_names_are_paired_by_class_in_order(tmp_path: Path) -> None:
+    found = sources(
+        chain(tmp_path, "{Dense: {units: 4, name: one}}, {Dropout: {rate: 0.1}}, {Dense: {units: 4, name: two}}")
+    )
+    assert (found["one/kernel"], found["two/kernel"]) == ("moved from fc1", "moved from fc2")
+
+
+def test_keep_gives_every_new_layer_all_of_its_weights(tmp_path: Path) -> None:
+    found = sources(chain(tmp_path, f"{EINSUM}, {{Dense: {{units: 4, name: fc2}}}}", ", weights: keep"))
+    assert set(found.values()) == {"kept"}
+
+
+def test_or_it_is_an_error(tmp_path: Path) -> None:
+    three = ", ".join(f"{{Dense: {{units: 4, name: {name}}}}}" for name in ("one", "two", "three"))
+    with pytest.raises(SurgeryError, match=r"the kernel of 'three'.*was not there"):
+        chain(tmp_path, three, ", weights: keep")
+
+
+@pytest.mark.parametrize(
+    ("config", "shape", "dtype"),
+    [
+        ("{batch_size: 2}", (2, 6, 4), "float32"),
+        ("{batch_size: 2, dtype: float16}", (2, 6, 4), "float16"),
+        ("{dtype: float16}", (3, 6, 4), "float16"),
+        ("{shape: [8, 4]}", (3, 8, 4), "float32"),
+        ("{shape: [8, 4], batch_size: 5}", (5, 8, 4), "float32"),
+        ("{batch_shape: [null, 8, 4]}", (None, 8, 4), "float32"),
+        ("{batch_size: null}", (None, 6, 4), "float32"),
+    ],
+)
+def test_an_input_takes_a_part_of_its_shape_alone(
+    tmp_path: Path, config: str, shape: tuple[int | None, ...], dtype: str
+) -> None:
+    words = keras.Input(WORDS, batch_size=3, name="words")
+    keras.Model(words, keras.layers.Dense(2)(words)).save(tmp_path / "model.keras")
+    (tmp_path / "recipe.yaml").write_text(
+        "surgery: 1\nmodel: {path: model.keras}\noperations:\n"
+        f"  - {{op: reconfigure, layers: words, config: {config}}}\n"
+    )
+    apply_to_file(surgery.plan(surgery.load_recipe(tmp_path / "recipe.yaml")), tmp_path / "out.keras")
+    loaded = keras.models.load_model(tmp_path / "out.keras")
+    assert (tuple(loaded.inputs[0].shape), loaded.inputs[0].dtype) == (shape, dtype)
