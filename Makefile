@@ -73,9 +73,9 @@ fix: .venv/test.stamp
 	$(BIN)/ruff format .
 
 generated: .venv/test.stamp
-	$(BIN)/python -m surgery.reporting.schemas schemas
 	$(BIN)/python -m surgery.execution.catalogue
 	$(BIN)/python -m surgery.execution.allowlist
+	$(BIN)/python -m surgery.reporting.schemas schemas
 	$(BIN)/python docs/print_reference.py docs/reference
 
 golden: generated

@@ -162,3 +162,48 @@ def test_a_dict_of_inputs_with_text_is_trained_on(tmp_path: Path) -> None:
     (record,) = train(model, [StageWork(small.stage(epochs=8), flags)], small.setting(tmp_path, data)).history.stages
     assert record.epochs[-1].metrics["loss"] < record.epochs[0].metrics["loss"]
     assert "val_accuracy" in record.epochs[-1].metrics
+
+
+def photos(targets: np.ndarray) -> ArrayExamples:
+    random = np.random.default_rng(0)
+    return ArrayExamples((random.uniform(0, 255, (4, 8, 8, 3)).astype("float32"),), (targets,), ("image",))
+
+
+LABELS, MASKS = np.arange(4), np.zeros((4, 8, 8), dtype="int64")
+
+
+@pytest.mark.parametrize("name", ["MixUp", "CutMix"])
+def test_layers_that_mix_examples_leave_their_labels_behind(name: str) -> None:
+    (error,) = check_augmentation((LayerObject(name, {}),), photos(LABELS), ())
+    assert error.what == f"{name} mixes examples, and their targets would stay as they are"
+    assert error.field == ("training", "data", "augmentation", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("RandomFlip", {}),
+        ("RandomRotation", {"factor": 0.5}),
+        ("RandomTranslation", {"height_factor": 0.5, "width_factor": 0.5}),
+        ("RandomZoom", {"height_factor": 0.5}),
+    ],
+)
+def test_layers_that_move_what_is_in_an_image_leave_masks_behind(name: str, config: dict[str, Any]) -> None:
+    (error,) = check_augmentation((LayerObject(name, config),), photos(MASKS), ())
+    assert "the targets, a map of it, would stay" in error.what
+    assert check_augmentation((LayerObject(name, config),), photos(LABELS), ()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("RandomBrightness", {"factor": 0.2}),
+        ("RandomContrast", {"factor": 0.2}),
+        ("GaussianNoise", {"stddev": 0.1}),
+        ("RandomHue", {"factor": 0.2}),
+        ("RandomErasing", {}),
+    ],
+)
+def test_layers_that_only_change_colours_are_fine_with_either(name: str, config: dict[str, Any]) -> None:
+    for targets in (LABELS, MASKS):
+        assert check_augmentation((LayerObject(name, config),), photos(targets), ()) == []
