@@ -15,6 +15,7 @@ from surgery.model.archive import Values, open_weights, read_model, write_archiv
 from surgery.model.archive.staging import claimed
 from surgery.model.blocks import same_bits
 from surgery.model.config import to_config
+from surgery.model.library import Library
 from surgery.model.prove import prove
 from surgery.model.scan import scan
 from surgery.model.scan.document import HUB
@@ -48,7 +49,7 @@ def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = (), prove: bo
     with claimed(output), plan.library() as library:
         found = _evidence(plan, trust, prove)
         values = LedgerValues(plan.spec, library, plan.recipe.seed, trust)
-        write_result(plan, plan.spec, values, output, trained=())
+        write_result(plan, plan.spec, values, output, trained=(), sources=library)
     return found
 
 
@@ -66,7 +67,14 @@ def _evidence(plan: Plan, trust: Sequence[str], prove: bool | None) -> Evidence:
     return evidence(plan, build(plan, trust), trust)
 
 
-def write_result(plan: Plan, spec: ModelSpec, values: Values, output: Path, trained: Collection[str]) -> None:
+def write_result(
+    plan: Plan,
+    spec: ModelSpec,
+    values: Values,
+    output: Path,
+    trained: Collection[str],
+    sources: Library | None = None,
+) -> None:
     """Writes a model and checks the file against the plan before it is put in place.
 
     Args:
@@ -76,6 +84,7 @@ def write_result(plan: Plan, spec: ModelSpec, values: Values, output: Path, trai
         output: The file.
         trained: The paths of the layers that training may have changed; of all others every kept variable must be
             bit-identical to the source's.
+        sources: The files that the values are read from, where they are open still.
     """
     refuse_input(plan, output)
     write_archive(
@@ -84,7 +93,7 @@ def write_result(plan: Plan, spec: ModelSpec, values: Values, output: Path, trai
         values,
         assets=_assets(plan, spec),
         extra_members=history_of(plan, trained=bool(trained)),
-        verify=partial(verify, plan=plan, spec=spec, trained=trained),
+        verify=partial(verify, plan=plan, spec=spec, trained=trained, sources=sources),
     )
 
 
@@ -95,12 +104,15 @@ def _assets(plan: Plan, spec: ModelSpec) -> dict[tuple[str, str], bytes]:
         return {(now[path], name): data for (path, name), data in library.assets().items() if path in now}
 
 
-def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str]) -> None:
+def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str], sources: Library | None = None) -> None:
     """Reads a written model back and compares it with the plan.
 
     Raises:
+        FileUnreadable: what it was made of is damaged.
         PromiseBroken: at the first thing that is not as planned.
     """
+    if sources is not None:
+        sources.compare()
     _scan(path, plan)
     written = prove(read_model(path), again=True, lenient=True)
     if to_config(written)["config"] != to_config(spec)["config"]:

@@ -82,6 +82,15 @@ class Library:
             self._values[stored.file] = open_weights(self._safe(stored.file))
         return self._values[stored.file][stored.path, stored.key]
 
+    def compare(self) -> None:
+        """Compares every file that values were read from with its checksum: before something that was made of them is kept.
+
+        Raises:
+            FileUnreadable: one of them is damaged.
+        """
+        for values in self._values.values():
+            values.compare()
+
     def assets(self) -> dict[tuple[str, str], bytes]:
         """Vocabularies and other files beside the weights of the source model."""
         return read_assets(self._safe(""))

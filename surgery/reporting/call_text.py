@@ -6,40 +6,36 @@ from collections.abc import Mapping
 from typing import Any
 
 LONGEST = 120
+"""Characters of a list or a text; of a longer one the beginning is shown, and how much there is."""
 
 
 def call_text(class_name: str, arguments: Mapping[str, Any]) -> str:
-    """The class with its arguments; of a long value the beginning, and how much there is."""
+    """The class with its arguments."""
     return f"{class_name}({', '.join(f'{key}={argument_text(value)}' for key, value in arguments.items())})"
 
 
 def argument_text(value: Any) -> str:
     """A value of a config. An object that Keras serialized is a call as well."""
-    text = _text(value)
-    if len(text) <= LONGEST:
-        return text
-    many = f", {len(value)} in all" if isinstance(value, list | tuple | Mapping) else ""
-    return f"{text[:LONGEST]}...{many}"
-
-
-def _text(value: Any) -> str:
     match value:
         case bool():
             return str(value).lower()
         case None:
             return "null"
         case list() | tuple():
-            return f"({', '.join(map(_text, value))})"
+            inside = [argument_text(item) for item in value]
+            if any(isinstance(item, Mapping) for item in value):
+                return f"({', '.join(inside)})"
+            return _cut(f"({', '.join(inside)})", f"{len(value)} in all")
         case {"class_name": "DTypePolicy", "config": {"name": name}}:
             return str(name)
         case {"class_name": str(name), "config": Mapping() as config}:
-            told = {
-                key: item
-                for key, item in config.items()
-                if item is not None and key not in ("name", "trainable", "dtype")
-            }
-            return f"{name}({', '.join(f'{key}={_text(item)}' for key, item in told.items())})"
+            return call_text(name, {key: item for key, item in config.items() if key != "name" and item is not None})
         case Mapping():
-            return f"{{{', '.join(f'{key}: {_text(item)}' for key, item in value.items())}}}"
+            return f"{{{', '.join(f'{key}: {argument_text(item)}' for key, item in value.items())}}}"
         case _:
-            return str(value)
+            text = str(value)
+            return _cut(text, f"{len(text)} characters")
+
+
+def _cut(text: str, size: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({size})"

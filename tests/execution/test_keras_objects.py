@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -163,7 +164,7 @@ def test_nor_a_single_layer_of_which_only_keras_knows_the_shape(calls: list[str]
     ],
 )
 def test_nor_an_object_that_was_made_without_a_recipe(made: Any, calls: list[str]) -> None:
-    for value in (switch(), [switch()], [[{"a": switch()}]]):
+    for value in (switch(), [switch()], (switch(),), [[{"a": switch()}]], MappingProxyType(switch())):
         with pytest.raises(ModelUnsafe):
             live(made(value), (), ())
     assert calls == []

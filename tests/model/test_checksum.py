@@ -149,3 +149,36 @@ def test_assets_are_bounded_together(tmp_path: Path) -> None:
             zipped.writestr(f"assets/layers/dense/{number}.txt", bytes(100 << 20))
     with pytest.raises(FileUnreadable, match="assets/ have 314572800 bytes together"):
         read_assets(path)
+
+
+KINDS = {
+    "freeze": "{op: freeze, layers: head}",
+    "overlap": "{op: replace, layers: head, with: [{Dense: {units: 7, name: head}}], weights: overlap}",
+    "resize": "{op: resize, layer: head, units: 8, new: zero}",
+    "append": "{op: append, layers: [{Dense: {units: 2, name: more}}]}",
+    "rename": "{op: rename, layers: {head: top}}",
+    "cast": "{op: cast, layers: head, dtype: float16}",
+    "transplant": "{op: transplant, from: model.keras}",
+    "average": "{op: average, with: [model.keras]}",
+}
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("prove", [None, False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_made_of_damaged_weights_is_put_in_place(tmp_path: Path, kind: str, prove: bool | None) -> None:
+    """Copied, cut, enlarged, converted or mixed, measured or not."""
+    model = tmp_path / "model.keras"
+    write_network(model, network({"Dense": {"units": 3, "name": "head"}}))
+    write_network(tmp_path / "host.keras", network({"Dense": {"units": 3, "name": "head"}}))
+    with open_weights(model) as values:
+        kernel = values["head", "vars/0"].tobytes()
+    data = model.read_bytes()
+    flip(model, data, 8 * data.index(kernel) + 5)
+    source = "host.keras" if kind in ("transplant", "average") else "model.keras"
+    (tmp_path / "recipe.yaml").write_text(f"surgery: 1\nmodel: {{path: {source}}}\noperations:\n  - {KINDS[kind]}\n")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(FileUnreadable, match=r"model\.keras is damaged"):
+        api.apply_to_file(planned(model), tmp_path / "out.keras", prove=prove)
+    left = {path.name for path in tmp_path.iterdir()} - set(before)
+    assert all(name.endswith(".surgery-claim") for name in left), left

@@ -104,12 +104,21 @@ class WeightValues(Mapping[tuple[str, str], "NDArray[Any]"]):
         if self._file is not None:
             self._file.close()
             self._file = None
-        checksum, self._checksum = self._checksum, None
         try:
-            if compare and checksum is not None and self._container.checksum is not None:
-                checksum.compare(self._container.checksum, self._container.path, WEIGHTS)
+            if compare:
+                self.compare()
         finally:
+            self._checksum = None
             self._container.close()
+
+    def compare(self) -> None:
+        """Compares the whole member with its checksum, whatever of it was read.
+
+        Raises:
+            FileUnreadable: the weights are damaged.
+        """
+        if self._checksum is not None and self._container.checksum is not None:
+            self._checksum.compare(self._container.checksum, self._container.path, WEIGHTS)
 
     def _stored(self, block: Block) -> NDArray[Any]:
         member = self._container.weights

@@ -44,18 +44,30 @@ def plain_config(config: Config) -> dict[str, Any]:
 
 def arguments_of(layer: LayerSpec) -> dict[str, Any]:
     """Every constructor argument of a layer that is not at its default; of a class that is not Keras' own, every one."""
-    is_own = (layer.module or "keras").split(".")[0] == "keras"
-    defaults = canonical(default_arguments(layer.class_name)) if is_own else {}
-    found = canonical({key: value for key, value in layer.config.items() if key != "name"})
-    usual = (("trainable", True), ("dtype", "float32"))
+    return _told(layer.class_name, layer.module, canonical(layer.config))
+
+
+def _told(class_name: str, module: str | None, config: Mapping[str, Any]) -> dict[str, Any]:
+    known = find("layers", class_name) if (module or "keras").split(".")[0] == "keras" else None
+    defaults = canonical(default_arguments(class_name)) if known else {}
+    order = list(known.arguments) if known else []
     told = {
-        key: value
-        for key, value in found.items()
-        if not _same(value, defaults.get(key, ABSENT)) and (key, value) not in usual
+        key: _reduced(value)
+        for key, value in config.items()
+        if key != "name"
+        and (key, value) not in (("trainable", True), ("dtype", "float32"))
+        and not _same(value, defaults.get(key, ABSENT))
     }
-    known = find("layers", layer.class_name)
-    order = list(known.arguments) if known and is_own else []
     return {key: told[key] for key in sorted(told, key=lambda key: order.index(key) if key in order else len(order))}
+
+
+def _reduced(value: Any) -> Any:
+    """The same with the layers that a wrapper holds told in the same way."""
+    if isinstance(value, list):
+        return [_reduced(item) for item in value]
+    if _is_object(value) and find("layers", str(value["class_name"])):
+        return {**value, "config": _told(str(value["class_name"]), value.get("module"), value["config"])}
+    return value
 
 
 def _value(key: str, old: Any, new: Any) -> Iterator[KeyChange]:

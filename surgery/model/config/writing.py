@@ -31,7 +31,7 @@ def layer_document(layer: LayerSpec) -> dict[str, Any]:
 
 
 def _model_config(spec: ModelSpec, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    document = {**_plain(config), "name": name}
+    document = {**plain_json(config), "name": name}
     if spec.class_name == "Sequential":
         document["layers"] = [_layer(layer) for layer in spec.layers]
         if spec.inputs is not None and len(spec.layers) > 1:
@@ -78,7 +78,7 @@ def _layer_config(layer: LayerSpec) -> dict[str, Any]:
     """The constructor arguments. Some operations of `keras.ops` take no name: theirs is written only where it was."""
     if layer.inner:
         return _model_config(layer.inner, layer.name, {**layer.inner.config, **layer.config})
-    config: dict[str, Any] = _plain(layer.config)
+    config: dict[str, Any] = plain_json(layer.config)
     if layer.is_layer or "name" in config:
         config["name"] = layer.name
     return config
@@ -88,7 +88,7 @@ def _model_build_config(spec: ModelSpec, given: Mapping[str, Any] | None) -> dic
     if spec.class_name != "Sequential":
         return {"input_shape": None}
     if spec.inputs is None:
-        return None if given is None else _plain(given)
+        return None if given is None else plain_json(given)
     return {"input_shape": list(spec.layers[0].outputs[0].shape)}
 
 
@@ -100,13 +100,13 @@ def _build_config(layer: LayerSpec) -> dict[str, Any] | None:
     """
     given = layer.build_config
     if given is not None and not set(given) & {"input_shape", "shapes_dict"}:
-        return _plain(given)  # type: ignore[no-any-return]
+        return plain_json(given)  # type: ignore[no-any-return]
     if layer.is_input or not layer.calls or not layer.calls[0].inputs:
-        return None if given is None else _plain(given)
+        return None if given is None else plain_json(given)
     if given is None and not layer.weights:
         return None
     if given is not None and "shapes_dict" in given:
-        return _plain(given) if _agrees(given["shapes_dict"], layer.calls[0]) else None
+        return plain_json(given) if _agrees(given["shapes_dict"], layer.calls[0]) else None
     if given is None and Call(layer.calls[0].args[:1]).refs() != layer.calls[0].refs():
         return None
     shape = _shape_of_first_argument(layer.calls[0])
@@ -149,12 +149,12 @@ def _is_known(shape: Any, known: set[Shape]) -> bool:
             return False
 
 
-def _plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """Mappings as dicts and tuples as lists, as JSON has them."""
     match value:
         case Mapping():
-            return {key: _plain(item) for key, item in value.items()}
+            return {key: plain_json(item) for key, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [plain_json(item) for item in value]
         case _:
             return value

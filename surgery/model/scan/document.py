@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from surgery.errors import ModelUnsafe
+from surgery.model.config.writing import plain_json
 from surgery.model.scan import classes, graph, values
 from surgery.model.scan.classes import Config
 from surgery.model.scan.rule import judge, specific
@@ -23,14 +24,14 @@ def require_safe_document(document: Any, trust: Sequence[str] = (), *, described
     """Refuses a document, or constructor arguments, in which anything is named that a model file may not name.
 
     Args:
-        document: JSON values: a serialized model, layer or other object, or a map of arguments.
+        document: A serialized model, layer or other object, or a map of arguments; tuples and maps of any kind are looked into.
         trust: Modules outside Keras whose classes may be named.
         described: What the document is, for the error.
 
     Raises:
         ModelUnsafe: a rule of the scan refuses it.
     """
-    first = next(_findings(Config(document, (*trust, HUB))), None)
+    first = next(_findings(Config(plain_json(document), (*trust, HUB))), None)
     if first is not None:
         raise ModelUnsafe(
             f"{described} was refused: {first}",

@@ -4,12 +4,12 @@ Nothing is imported, nothing is downloaded, Keras is not asked: recipes are rest
 Every file is reviewed by itself: whatever one does, it is a row and an error of that file, and the others are reviewed.
 """
 
-from surgery.planning.review.change import Entry, base_of, changed, merged_base
+from surgery.planning.review.change import ChangedPath, base_of, changed, merged_base
 from surgery.planning.review.found import Review, ReviewedFile, ReviewedModel, ReviewedRecipe, Summary, unreadable
 from surgery.planning.review.made import review
 
 __all__ = [
-    "Entry",
+    "ChangedPath",
     "Review",
     "ReviewedFile",
     "ReviewedModel",

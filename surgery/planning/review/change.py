@@ -12,7 +12,7 @@ LINK, SUBMODULE, NOTHING = "120000", "160000", "000000"
 
 
 @dataclass(frozen=True)
-class Entry:
+class ChangedPath:
     """One path of a change. Modes are git's: a regular file, a link, a submodule, or nothing."""
 
     path: str
@@ -32,17 +32,17 @@ class Entry:
         return {LINK: "a symbolic link", SUBMODULE: "a submodule"}.get(self.new)
 
 
-def changed(base: str) -> Iterator[Entry]:
+def changed(base: str) -> Iterator[ChangedPath]:
     """Every path whose content or kind differs between a commit and the working tree.
 
     Options come before anything that the change itself says: a `.gitmodules` in it could hide submodules.
     """
     options = ("--raw", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-abbrev", "--no-relative", "-O/dev/null")
     told = _git("diff", *options, "--ignore-submodules=dirty", "-z", base, "--").split("\0")
-    found: dict[str, Entry] = {}
+    found: dict[str, ChangedPath] = {}
     for head, path in zip(told[::2], told[1::2], strict=False):
         old, new = head.removeprefix(":").split(" ")[:2]
-        found[path] = Entry(path, old, new)
+        found[path] = ChangedPath(path, old, new)
     yield from found.values()
 
 

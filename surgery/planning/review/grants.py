@@ -17,7 +17,7 @@ from typing import Any
 from surgery.errors import SurgeryError
 from surgery.model.operand import RECIPES
 from surgery.planning.lock import FIRST_LINE, TOLERANCE, TOLERANCES, parse_lock
-from surgery.planning.review.change import Entry
+from surgery.planning.review.change import ChangedPath
 from surgery.planning.review.found import ReviewedFile, tried
 from surgery.planning.review.models import SUFFIXES
 from surgery.planning.review.recipes import looks_like_recipe
@@ -36,7 +36,7 @@ Says = Callable[[str, bytes | None, bytes | None], Iterable[str]]
 """From a path and its text before and after, the sentences."""
 
 
-def grants(base: str, entries: Mapping[str, Entry]) -> tuple[tuple[str, ...], tuple[ReviewedFile, ...]]:
+def grants(base: str, entries: Mapping[str, ChangedPath]) -> tuple[tuple[str, ...], tuple[ReviewedFile, ...]]:
     """One sentence for each thing that the change permits or loosens; and the files of which that could not be told."""
     told: list[tuple[int, str]] = []
     wrong: list[ReviewedFile] = []
@@ -68,7 +68,7 @@ def _sayer(path: str) -> Says | None:
     return _imports if name.endswith(RECIPES) else None
 
 
-def _told(base: str, entry: Entry, says: Says) -> list[str]:
+def _told(base: str, entry: ChangedPath, says: Says) -> list[str]:
     if entry.kind and says not in (_tolerances, _imports):
         return [f"{entry.path} is now {entry.kind}; what it says is not reviewed"]
     return list(says(entry.path, text_at(base, entry), text_now(entry)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from surgery.errors import Location, PathRefused, SurgeryError
 from surgery.model.operand import RECIPES
 from surgery.planning.lock import FIRST_LINE
-from surgery.planning.review.change import Entry, paths_at
+from surgery.planning.review.change import ChangedPath, paths_at
 from surgery.planning.review.found import ReviewedFile, ReviewedModel, ReviewedRecipe, tried
 from surgery.planning.review.models import is_model
 from surgery.planning.review.recipes import looks_like_recipe
@@ -19,7 +19,7 @@ MOST = 10_000
 """Entries of a linked folder that are looked at."""
 
 
-def links(base: str, entries: Mapping[str, Entry]) -> Iterator[ReviewedRecipe | ReviewedModel | ReviewedFile]:
+def links(base: str, entries: Mapping[str, ChangedPath]) -> Iterator[ReviewedRecipe | ReviewedModel | ReviewedFile]:
     """An error for each link and submodule of the change that stands for a model, a recipe or a lock, or for a folder of some."""
     if not any(entry.kind for entry in entries.values()):
         return
@@ -32,7 +32,7 @@ def links(base: str, entries: Mapping[str, Entry]) -> Iterator[ReviewedRecipe | 
             yield kind(path, entry.state, errors=(_refusal(entry),))
 
 
-def _stands_for_ours(entry: Entry, before: list[str]) -> bool:
+def _stands_for_ours(entry: ChangedPath, before: list[str]) -> bool:
     path, lower = entry.path, entry.path.lower()
     if is_model(path) or any(one.startswith(f"{path}/") and _is_named_ours(one) for one in before):
         return True
@@ -75,7 +75,7 @@ def _below(folder: Path) -> Iterator[Path]:
             yield Path(root, name)
 
 
-def _refusal(entry: Entry) -> SurgeryError:
+def _refusal(entry: ChangedPath) -> SurgeryError:
     return PathRefused(
         f"'{entry.path}' is {entry.kind}, and a review does not follow it",
         expected="models, recipes and locks themselves, in this repository",

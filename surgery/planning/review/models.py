@@ -13,7 +13,7 @@ from surgery.model.changes import Diff, Side, compare, open_side
 from surgery.model.operand import open_operand
 from surgery.model.revision import InRevision
 from surgery.planning.history import read_history
-from surgery.planning.review.change import Entry, paths_at
+from surgery.planning.review.change import ChangedPath, paths_at
 from surgery.planning.review.found import ReviewedModel, Summary, tried
 from surgery.recipe.workspace import require_inside
 
@@ -27,7 +27,7 @@ def is_model(path: str) -> bool:
     return path.lower().endswith(SUFFIXES)
 
 
-def models(base: str, entries: Mapping[str, Entry], trust: tuple[str, ...]) -> Iterator[ReviewedModel]:
+def models(base: str, entries: Mapping[str, ChangedPath], trust: tuple[str, ...]) -> Iterator[ReviewedModel]:
     """Every model that the change touches, by path."""
     before = set(paths_at(base))
     for path in sorted({model for one in entries for model in _models_of(one, before)}):

@@ -18,7 +18,7 @@ from surgery.planning.lock import drift, lock_path, read_lock
 from surgery.planning.outputs import without_stack
 from surgery.planning.plan import Plan
 from surgery.planning.planner import make_plan
-from surgery.planning.review.change import Entry, tracked
+from surgery.planning.review.change import ChangedPath, tracked
 from surgery.planning.review.found import ReviewedRecipe, tried
 from surgery.planning.review.texts import text_at
 from surgery.planning.side import open_plan, take_surroundings
@@ -34,7 +34,7 @@ _IS_RECIPE = re.compile(rb"""(?:^|[{,])[ \t]*["']?surgery["']?[ \t]*:""", re.MUL
 _OF_FILES = (FileMissing, FileUnreadable, OutputRefused, PathRefused)
 
 
-def recipes(base: str, entries: Mapping[str, Entry]) -> Iterator[ReviewedRecipe]:
+def recipes(base: str, entries: Mapping[str, ChangedPath]) -> Iterator[ReviewedRecipe]:
     """Every recipe that the change touches, by path."""
     for path in sorted({*tracked(), *entries}):
         if not path.lower().endswith(RECIPES) or (path in entries and entries[path].kind):
@@ -51,7 +51,7 @@ def looks_like_recipe(data: bytes) -> bool:
     return bool(_IS_RECIPE.search(data))
 
 
-def _reviewed(base: str, path: str, entries: Mapping[str, Entry]) -> list[ReviewedRecipe]:
+def _reviewed(base: str, path: str, entries: Mapping[str, ChangedPath]) -> list[ReviewedRecipe]:
     state = _state(path, entries)
     if path not in entries:
         return [_recipe(base, path, state)] if _is_recipe(path) and _is_near(path, entries) else []
@@ -61,7 +61,7 @@ def _reviewed(base: str, path: str, entries: Mapping[str, Entry]) -> list[Review
     return [_recipe(base, path, state)] if was or _is_recipe(path) else []
 
 
-def _state(path: str, entries: Mapping[str, Entry]) -> str:
+def _state(path: str, entries: Mapping[str, ChangedPath]) -> str:
     return entries[path].state if path in entries else "affected"
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from surgery.errors import LimitExceeded
 from surgery.model.archive.container import open_regular
 from surgery.model.git import ask
-from surgery.planning.review.change import LINK, NOTHING, SUBMODULE, Entry
+from surgery.planning.review.change import LINK, NOTHING, SUBMODULE, ChangedPath
 
 LARGEST = 16 * 2**20
 
 
-def text_at(base: str, entry: Entry) -> bytes | None:
+def text_at(base: str, entry: ChangedPath) -> bytes | None:
     """What a commit has under a path; None when that is no file."""
     if entry.old in (NOTHING, LINK, SUBMODULE):
         return None
@@ -25,7 +25,7 @@ def text_at(base: str, entry: Entry) -> bytes | None:
     return ask("cat-file", "blob", f"{base}:{entry.path}").stdout
 
 
-def text_now(entry: Entry) -> bytes | None:
+def text_now(entry: ChangedPath) -> bytes | None:
     """What the working tree has there; None when that is no file."""
     if entry.new in (NOTHING, LINK, SUBMODULE) or Path(entry.path).is_symlink():
         return None
