@@ -31,10 +31,10 @@ def carried(source: WeightSource, shape: tuple[int, ...]) -> Rows:
             return tuple(tuple(range(size)) for size in stored)
         case Averaged(parts=parts):
             return carried(parts[0][0], shape)
-        case Overlap(stored=stored):
+        case Overlap(of=of):
             return tuple(
-                tuple(row if row < size else NEW for row in range(new))
-                for size, new in zip(stored.shape, shape, strict=True)
+                tuple(rows[place] if place < len(rows) else NEW for place in range(new))
+                for rows, new in zip(carried(of, shape), shape, strict=True)
             )
         case Sliced(of=of, axes=axes):
             rows = list(carried(of, shape))

@@ -39,8 +39,8 @@ def derive(source: WeightSource, read: Read, make: Make) -> NDArray[Any]:
             return read(source)
         case Fresh():
             return make()
-        case Overlap(stored):
-            return _overlap(read(stored), make())
+        case Overlap(of):
+            return _overlap(derive(of, read, make), make())
         case Sliced(of, axes, Fresh()):
             return _placed(derive(of, read, make), axes, make())
         case Sliced(of, axes, rest):

@@ -15,7 +15,15 @@ from surgery.model.counterparts import counterparts
 from surgery.model.draft import Draft
 from surgery.model.resample import resampled
 from surgery.model.spec import Config, LayerSpec, ModelSpec, TensorRef, WeightSpec, split_path
-from surgery.model.weights import Fresh, Overlap, Stored, WeightSource, shape_text
+from surgery.model.weights import (
+    Fresh,
+    Overlap,
+    WeightSource,
+    has_fresh,
+    in_dtype,
+    initialized_by,
+    shape_text,
+)
 
 Policy = Literal["keep", "overlap", "resample", "resample_grid", "fresh"]
 Prove = Callable[[ModelSpec], ModelSpec]
@@ -186,7 +194,7 @@ def apply_edits(model: ModelSpec, edits: Iterable[Edit], prove: Prove) -> ModelS
     carried = [edit for edit in edits if isinstance(edit, CarryWeights | SetWeights)]
     proved = prove(_applied(model, (edit for edit in edits if not isinstance(edit, CarryWeights | SetWeights))))
     # Which weights fit is known only when every shape is proved.
-    return _applied(proved, carried) if carried else proved
+    return _settled(_applied(proved, carried) if carried else proved)
 
 
 def _applied(model: ModelSpec, edits: Iterable[Edit]) -> ModelSpec:
@@ -194,6 +202,22 @@ def _applied(model: ModelSpec, edits: Iterable[Edit]) -> ModelSpec:
     for edit in edits:
         edit.apply(draft)
     return draft.freeze()
+
+
+def _settled(model: ModelSpec) -> ModelSpec:
+    """The model with every source in the dtype, and with the initializer, that its variable has now."""
+    layers = tuple(map(_settled_layer, model.layers))
+    is_same = all(one is other for one, other in zip(layers, model.layers, strict=True))
+    return model if is_same else replace(model, layers=layers)
+
+
+def _settled_layer(layer: LayerSpec) -> LayerSpec:
+    found = [in_dtype(initialized_by(weight.source, weight.initializer), weight.dtype) for weight in layer.weights]
+    inner = layer.inner and _settled(layer.inner)
+    if inner is layer.inner and all(weight.source == now for weight, now in zip(layer.weights, found, strict=True)):
+        return layer
+    weights = tuple(replace(weight, source=now) for weight, now in zip(layer.weights, found, strict=True))
+    return replace(layer, weights=weights, inner=inner)
 
 
 def _with_flag(value: Any, is_trainable: bool) -> Any:
@@ -218,17 +242,33 @@ def _carry(path: str, layer: LayerSpec, new: WeightSpec, old: WeightSpec | None,
     if policy == "fresh" or (old is None and policy == "overlap"):
         return replace(new, source=Fresh(new.initializer))
     if old is None or old.shape != new.shape:
-        if policy == "overlap" and old is not None and isinstance(old.source, Stored):
-            return replace(new, source=_overlap(new, old, old.source))
+        if old is not None and old.shape != new.shape and _is_partly_fresh(old.source):
+            raise _cannot_move(path, new)
+        if policy == "overlap" and old is not None:
+            return replace(new, source=_overlap(new, old))
         if old is not None and policy in ("resample", "resample_grid"):
             return replace(new, source=resampled(layer, new, old, is_grid=policy == "resample_grid"))
         raise _cannot_keep(path, new, old)
     return replace(new, source=old.source)
 
 
-def _overlap(new: WeightSpec, old: WeightSpec, stored: Stored) -> WeightSource:
+def _overlap(new: WeightSpec, old: WeightSpec) -> WeightSource:
     fresh = Fresh(new.initializer)
-    return Overlap(stored, fresh) if len(old.shape) == len(new.shape) else fresh
+    has_corner = len(old.shape) == len(new.shape) and not isinstance(old.source, Fresh)
+    return Overlap(old.source, fresh) if has_corner else fresh
+
+
+def _is_partly_fresh(source: WeightSource) -> bool:
+    return has_fresh(source) and not isinstance(source, Fresh)
+
+
+def _cannot_move(path: str, new: WeightSpec) -> WeightMismatch:
+    return WeightMismatch(
+        f"some values of the {new.name} of '{path}' are made by an initializer, so that they cannot be taken to another shape",
+        expected="weights that are in a file",
+        fix="weights: fresh initializes anew; or do one of the two in a recipe of its own",
+        field=("weights",),
+    )
 
 
 def _cannot_keep(path: str, new: WeightSpec, old: WeightSpec | None) -> WeightMismatch:

@@ -6,7 +6,7 @@ A source reads a stored variable, or is made of other sources. Its values are co
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Indices = tuple[int, ...]
@@ -38,13 +38,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The common corner of a variable of the source model; the rest is fresh."""
+    """The common corner of another source; the rest is fresh."""
 
-    stored: Stored
+    of: WeightSource
     fresh: Fresh
 
     def describe(self, path: str) -> str:
-        return f"overlap of {self.stored.path} {shape_text(self.stored.shape)}, rest {self.fresh.describe(path)}"
+        old = f"{_named(self.of, path)} {shape_text(shape_of(self.of) or ())}{_converted(self.of)}"
+        return f"overlap of {old}, rest {self.fresh.describe(path)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Sliced:
         cuts = ", ".join(
             f"{sum(index != NEW for index in indices)} of {shape[axis]} on axis {axis}" for axis, indices in self.axes
         )
-        return f"sliced from {_named(self.of, path)}: {cuts}{self._new(path)}"
+        return f"sliced from {_named(self.of, path)}: {cuts}{_converted(self.of)}{self._new(path)}"
 
     def _new(self, path: str) -> str:
         if self.rest is None:
@@ -93,7 +94,8 @@ class Cast:
     dtype: str
 
     def describe(self, path: str) -> str:
-        return f"moved from {_named(self.of, path)}, cast from {self.before} to {self.dtype}"
+        text = self.of.describe(path)
+        return f"{f'moved from {path}' if text == 'kept' else text}{_converted(self)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ class Resampled:
     """For rows that are a grid written out row by row: its size in the source. The result's grid is a square one."""
 
     def describe(self, path: str) -> str:
-        return f"moved from {_named(self.of, path)} {shape_text(shape_of(self.of) or ())}, resampled"
+        old = f"{_named(self.of, path)} {shape_text(shape_of(self.of) or ())}"
+        return f"moved from {old}, resampled{_converted(self.of)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +130,7 @@ def stored_in(source: WeightSource) -> Iterator[Stored]:
     match source:
         case Stored():
             yield source
-        case Overlap(stored=stored):
-            yield stored
-        case Sliced(of=of) | Cast(of=of) | Resampled(of=of):
+        case Overlap(of=of) | Sliced(of=of) | Cast(of=of) | Resampled(of=of):
             yield from stored_in(of)
         case Averaged(parts=parts):
             yield from (stored for stored, _ in parts)
@@ -164,6 +165,71 @@ def shape_of(source: WeightSource) -> tuple[int, ...] | None:
             return shape_of(of)
         case Overlap() | Fresh():
             return None
+
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+"""The dtypes of variables between which values are converted, each number to the nearest."""
+
+
+def dtype_of(source: WeightSource) -> str | None:
+    """The dtype of the values that a source gives; None where an initializer makes some of them, in that of the variable."""
+    match source:
+        case Stored(dtype=dtype) | Cast(dtype=dtype):
+            return dtype
+        case Averaged(parts=parts):
+            return parts[0][0].dtype
+        case Resampled(of=of):
+            return dtype_of(of)
+        case Sliced(of=of, rest=rest):
+            return None if isinstance(rest, Fresh) else dtype_of(of)
+        case Overlap() | Fresh():
+            return None
+
+
+def initialized_by(source: WeightSource, initializer: str) -> WeightSource:
+    """The same source with what is fresh in it made by the initializer that the layer has now."""
+    match source:
+        case Fresh(initializer=before):
+            return source if before == initializer else Fresh(initializer)
+        case Overlap(of=of):
+            return replace(source, of=initialized_by(of, initializer), fresh=Fresh(initializer))
+        case Sliced(of=of, rest=rest):
+            fresh = Fresh(initializer) if isinstance(rest, Fresh) else rest
+            return replace(source, of=initialized_by(of, initializer), rest=fresh)
+        case Cast(of=of) | Resampled(of=of):
+            return replace(source, of=initialized_by(of, initializer))
+        case Stored() | Averaged():
+            return source
+
+
+def in_dtype(source: WeightSource, dtype: str) -> WeightSource:
+    """The same values in the dtype of their variable. What is not converted between floats stays as it is.
+
+    The conversion stands outermost where every value comes from a file, and before fresh values join them.
+    """
+    match source:
+        case Fresh():
+            return source
+        case Overlap(of=of) | Sliced(of=of, rest=Fresh()):
+            return replace(source, of=in_dtype(of, dtype))
+        case Cast(of=of):
+            return in_dtype(of, dtype)
+        case Sliced(of=Cast(of=of)) | Resampled(of=Cast(of=of)):
+            return in_dtype(replace(source, of=of), dtype)
+    before = dtype_of(source)
+    is_float = before in FLOATS and dtype in FLOATS
+    return Cast(source, before, dtype) if before is not None and is_float and before != dtype else source
+
+
+def _converted(source: WeightSource) -> str:
+    """The words for the conversion that a source goes through."""
+    match source:
+        case Cast(before=before, dtype=dtype):
+            return f", cast from {before} to {dtype}"
+        case Sliced(of=of) | Resampled(of=of) | Overlap(of=of):
+            return _converted(of)
+        case _:
+            return ""
 
 
 def _named(source: WeightSource, path: str) -> str:

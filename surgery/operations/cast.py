@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from surgery.model.configured import policy
-from surgery.model.edits import Edit, SetWeights, UpdateConfig
+from surgery.model.edits import Edit, UpdateConfig
 from surgery.model.select import Selector
 from surgery.model.spec import LayerSpec, ModelSpec
-from surgery.model.weights import Cast as Converted
-from surgery.model.weights import has_fresh
+from surgery.model.weights import FLOATS
 from surgery.operations.operation import Operation, Phase
 
 Policy = Literal["float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"]
-FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class Cast(Operation):
@@ -53,17 +51,9 @@ class Cast(Operation):
                     yield from self._edits(each, layer)
 
     def _edits(self, path: str, layer: LayerSpec) -> Iterator[Edit]:
-        old, stored = _name(layer.config.get("dtype")), self.dtype if self.dtype in FLOATS else "float32"
-        if old is None or old == self.dtype:
-            return
-        yield UpdateConfig(path, _recast(layer.config, self.dtype))
-        sources = tuple(
-            (weight.key, Converted(weight.source, weight.dtype, stored))
-            for weight in layer.weights
-            if weight.dtype in FLOATS and weight.dtype != stored and not has_fresh(weight.source)
-        )
-        if sources:
-            yield SetWeights(path, sources)
+        # The values follow the dtype of their variable, whatever else is done to them.
+        if _name(layer.config.get("dtype")) not in (None, self.dtype):
+            yield UpdateConfig(path, _recast(layer.config, self.dtype))
 
 
 def _name(dtype: Any) -> str | None:

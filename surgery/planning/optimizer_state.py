@@ -144,8 +144,9 @@ def state_source(source: WeightSource, trained: set[Variable]) -> WeightSource |
     match source:
         case Stored(path=path, key=key, file=""):
             return source if (path, key) in trained else None
-        case Overlap(stored=stored):
-            return replace(source, fresh=Fresh(BEGINS)) if state_source(stored, trained) else None
+        case Overlap(of=of):
+            inside = state_source(of, trained)
+            return None if inside is None else replace(source, of=inside, fresh=Fresh(BEGINS))
         case Sliced(of=of, rest=rest):
             inside = state_source(of, trained)
             return None if inside is None else replace(source, of=inside, rest=Fresh(BEGINS) if rest else None)

@@ -21,7 +21,7 @@ from surgery.errors import (
 from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, UpdateConfig, apply_edits
 from surgery.model.graph import needed_for
 from surgery.model.spec import ModelSpec
-from surgery.model.weights import shape_of, shape_text
+from surgery.model.weights import dtype_of, shape_of, shape_text
 from surgery.operations import Operation, Phase
 from surgery.operations.operation import listed
 from surgery.planning.ledger import variables
@@ -112,6 +112,7 @@ class Simulation:
             (path, weight.key)
             for path, _, _, weight in variables(model)
             if shape_of(weight.source) not in (None, weight.shape)
+            or dtype_of(weight.source) not in (None, weight.dtype)
         }
         self.misfits = {key: self.misfits.get(key, number) for key in sorted(misfits)}
 
@@ -180,11 +181,11 @@ class Simulation:
 
     def _misfit(self, path: str, key: str, number: int) -> SurgeryError:
         weight = next(w for w in self.model[path].weights if w.key == key)
-        old = shape_of(weight.source) or ()
+        old = f"{shape_text(shape_of(weight.source) or weight.shape)} {dtype_of(weight.source) or weight.dtype}"
         return self._located(
             WeightMismatch(
-                f"after it the {weight.name} of '{path}' would be {shape_text(weight.shape)}, "
-                f"and its weights are {shape_text(old)}",
+                f"after it the {weight.name} of '{path}' would be {shape_text(weight.shape)} {weight.dtype}, "
+                f"and its weights are {old}",
                 expected="weights that fit, or a word on what becomes of them",
                 fix=f"add: {{op: reinitialize, layers: {path}}}",
             ),

@@ -12,7 +12,7 @@ import numpy as np
 from surgery.execution.variables import keras_layers, stored_variables
 from surgery.model.derive import derive
 from surgery.model.spec import ModelSpec
-from surgery.model.weights import Cast, Resampled, Sliced, Stored, WeightSource
+from surgery.model.weights import Cast, Overlap, Resampled, Sliced, Stored, WeightSource
 from surgery.planning.guards import GuardPlan, penalty_strength
 from surgery.training.data.examples import Array, Examples, Subset
 from surgery.training.data.order import Batches, permutation
@@ -52,7 +52,7 @@ def _plain(source: WeightSource) -> WeightSource:
     match source:
         case Sliced(of=of, rest=rest):
             return replace(source, of=_plain(of), rest="zero" if rest == "mean" else rest)
-        case Resampled(of=of):
+        case Resampled(of=of) | Overlap(of=of):
             return replace(source, of=_plain(of))
         case Cast(of=of):
             return _plain(of)
