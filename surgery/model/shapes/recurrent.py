@@ -38,9 +38,8 @@ def rnn(site: Site) -> Built | None:
     if not inside:
         variables = tuple(variable.below("cell") for variable in _variables_of(site, cell, features))
         return _unrolled(site, cell.config["units"], variables, _states(cell))
-    if site.get("return_state"):
-        return None
-    return _unrolled(site, inside[-1].config["units"], tuple(_stacked(site, inside, features)), [])
+    states = [size for each in inside for size in _states(each)]
+    return _unrolled(site, inside[-1].config["units"], tuple(_stacked(site, inside, features)), states)
 
 
 @rule("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")

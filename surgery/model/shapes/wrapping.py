@@ -20,11 +20,11 @@ def time_distributed(site: Site) -> Built | None:
 
 @rule("Bidirectional")
 def bidirectional(site: Site) -> Built | None:
-    if not site.layer.config.get("backward_layer") or len(site.inputs) != 1:
-        return None
+    # States that it begins with come after the sequence, and change neither outputs nor variables.
     step = TensorSpec(site.shape, site.carried())
     forward = build_at(site.at(site.inner("layer"), step))
-    backward = build_at(site.at(site.inner("backward_layer"), step))
+    # Keras makes the layer that reads backwards like the other where the config has none.
+    backward = build_at(site.at(site.inner("backward_layer" if site.get("backward_layer") else "layer"), step))
     if forward is None or backward is None:
         return None
     variables = [variable.below("forward_layer") for variable in forward.variables]

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import keras
 import pytest
 
+from surgery.model import shapes
+from surgery.model.spec import Call, TensorRef, TensorSpec
 from tests.model.keras_objects import made
-from tests.model.shapes.agreement import assert_agreement, built_by_rule, by_class, cases, layer_spec
+from tests.model.shapes.agreement import (
+    assert_agreement,
+    built_by_rule,
+    by_class,
+    cases,
+    described,
+    layer_spec,
+    variables_of,
+)
 from tests.model.shapes.tensors import IMAGE, POLICIES, SEQUENCE, VECTOR
 
 pytestmark = pytest.mark.keras
@@ -50,6 +62,7 @@ RECURRENT = [
         "RNN",
         [[SEQUENCE]],
         {"cell": [{"LSTMCell": {"units": 2}}, {"GRUCell": {"units": 3}}, {"LSTMCell": {"units": 4}}]},
+        {"cell": [{"LSTMCell": {"units": 2}}, {"GRUCell": {"units": 3}}], "return_state": True},
     ),
     *cases(
         "ConvLSTM2D",
@@ -130,3 +143,20 @@ def test_leaves_to_keras_what_no_rule_covers() -> None:
         *cases("StringLookup", [[(None, "string")]], {"vocabulary": ["a"]}),
     ]
     assert [built_by_rule(layer_spec(made("layers", case.layer)), case) for case in every] == [None] * 3
+
+
+@pytest.mark.parametrize("is_keras_2", [False, True])
+def test_states_that_a_bidirectional_layer_begins_with(is_keras_2: bool) -> None:
+    case = {"Bidirectional": {"layer": {"GRU": {"units": 4, "return_state": True}}}}
+    layer = made("layers", case)
+    sequence, *states = (keras.KerasTensor(shape) for shape in [(None, 7, 3), (None, 4), (None, 4)])
+    outputs = layer(sequence, initial_state=states)
+    spec = layer_spec(layer)
+    if is_keras_2:
+        spec = replace(spec, config={key: value for key, value in spec.config.items() if key != "backward_layer"})
+    refs = [TensorRef(f"input_{index}") for index in range(3)]
+    call = Call(args=(refs[0],), kwargs={"initial_state": refs[1:]})
+    built = shapes.build(spec, tuple(TensorSpec(tuple(t.shape)) for t in (sequence, *states)), call)
+    assert built is not None
+    assert [tensor.shape for tensor in built.outputs] == [tuple(tensor.shape) for tensor in outputs]
+    assert described(built) == variables_of(layer)
