@@ -58,30 +58,33 @@ class Draft:
         self._inner.pop(name, None)
         self._is_rewired = True
 
-    def rename(self, old: str, new: str) -> None:
-        """Gives a layer another name, in place, and tells everybody who reads it."""
-        if old in self._inner:
-            self.layers[old] = replace(self.layers[old], inner=self._inner.pop(old).freeze())
-        layer = self.layers[old]
-        renamed = replace(layer, name=new, config={**layer.config, "name": new})
-        if renamed.inner:
-            renamed = replace(renamed, inner=replace(renamed.inner, name=new))
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Gives layers other names, in place and all at once, and tells everybody who reads them."""
         if self._places is None:
             self._places = {name: place for place, name in enumerate(self.layers)}
-        self._places[new] = self._places.pop(old, len(self.layers))
-        del self.layers[old]
-        self.layers[new] = renamed
-        self._readers(new).update(self._readers(old))
-        for inbound in layer.inbound:
-            self._readers(inbound).discard(old)
-            self._readers(inbound).add(new)
-        calls, outputs = range(max(1, len(layer.calls))), range(max([1, *(len(c.outputs) for c in layer.calls)]))
-        change = {TensorRef(old, c, o): TensorRef(new, c, o) for c in calls for o in outputs}
+        places = {names[old]: self._places.pop(old, len(self.layers)) for old in names}
+        self._places |= places
+        layers = {names[old]: self._renamed(old, names[old]) for old in names}
+        self.layers = {name: layer for name, layer in self.layers.items() if name not in names} | layers
+        self._users = None
+        change = {
+            TensorRef(old, call, output): TensorRef(new, call, output)
+            for old, new in names.items()
+            for call in range(max(1, len(layers[new].calls)))
+            for output in range(max([1, *(len(each.outputs) for each in layers[new].calls)]))
+        }
         self.redirect(change, None, True)
         self.inputs = substitute(self.inputs, change)
         if isinstance(self.inputs, Mapping):
             # Keras wants each key of a dict of inputs to be the name of its input.
-            self.inputs = {new if key == old else key: value for key, value in self.inputs.items()}
+            self.inputs = {names.get(key, key): value for key, value in self.inputs.items()}
+
+    def _renamed(self, old: str, new: str) -> LayerSpec:
+        if old in self._inner:
+            self.layers[old] = replace(self.layers[old], inner=self._inner.pop(old).freeze())
+        layer = self.layers[old]
+        inner = layer.inner and replace(layer.inner, name=new)
+        return replace(layer, name=new, config={**layer.config, "name": new}, inner=inner)
 
     def redirect(self, change: Mapping[TensorRef, TensorRef], consumers: tuple[str, ...] | None, outputs: bool) -> None:
         """Replaces tensors in the calls of those who read them, and in the model's outputs."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Literal
 
 from surgery.errors import NameTaken, PromiseBroken, WeightMismatch
 from surgery.model.counterparts import counterparts
-from surgery.model.draft import Draft
+from surgery.model.draft import Draft, free_name
 from surgery.model.resample import resampled
 from surgery.model.spec import Config, LayerSpec, ModelSpec, TensorRef, WeightSpec, split_path
 from surgery.model.weights import (
@@ -103,20 +104,13 @@ class UpdateConfig:
 
 @dataclass(frozen=True)
 class RenameLayer:
-    """Another name; wiring and weights follow."""
+    """Another name; wiring and weights follow. Renames in a row happen at once, so that layers may swap names."""
 
     path: str
     name: str
 
     def apply(self, draft: Draft) -> None:
-        parent = draft.parent(self.path)
-        if self.name in parent.layers:
-            raise NameTaken(
-                f"a layer called '{self.name}' is there already",
-                expected="a name that no other layer of the model has",
-                fix=f"for instance: {parent.free_name(self.name)}",
-            )
-        parent.rename(split_path(self.path)[1], self.name)
+        _rename(draft.parent(self.path), {split_path(self.path)[1]: self.name})
 
 
 @dataclass(frozen=True)
@@ -199,9 +193,41 @@ def apply_edits(model: ModelSpec, edits: Iterable[Edit], prove: Prove) -> ModelS
 
 def _applied(model: ModelSpec, edits: Iterable[Edit]) -> ModelSpec:
     draft = Draft(model)
-    for edit in edits:
-        edit.apply(draft)
+    for is_rename, group in groupby(edits, lambda edit: isinstance(edit, RenameLayer)):
+        if is_rename:
+            _rename_all(draft, [edit for edit in group if isinstance(edit, RenameLayer)])
+        else:
+            for edit in group:
+                edit.apply(draft)
     return draft.freeze()
+
+
+def _rename_all(draft: Draft, edits: Iterable[RenameLayer]) -> None:
+    names: dict[str, dict[str, str]] = {}
+    for edit in edits:
+        inside, name = split_path(edit.path)
+        names.setdefault(inside, {})[name] = edit.name
+    for inside, changes in names.items():
+        _rename(draft.model_at(inside), changes)
+
+
+def _rename(model: Draft, names: Mapping[str, str]) -> None:
+    """Renames layers of one model at once.
+
+    Raises:
+        NameTaken: two layers would have one name.
+    """
+    taken = set(model.layers) - set(names)
+    for new in names.values():
+        if new in taken:
+            raise NameTaken(
+                f"a layer called '{new}' is there already",
+                expected="a name that no other layer of the model has",
+                fix=f"for instance: {free_name(new, {**model.layers, **dict.fromkeys(taken)})}; "
+                "layers that swap names do so in one operation: {op: rename, layers: {a: b, b: a}}",
+            )
+        taken.add(new)
+    model.rename(names)
 
 
 def _settled(model: ModelSpec) -> ModelSpec:

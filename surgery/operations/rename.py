@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from surgery.errors import UnknownLayer
 from surgery.model.edits import Edit, RenameLayer
 from surgery.model.nearest import did_you_mean
-from surgery.model.select import Selector
+from surgery.model.select import Selector, read_selector
 from surgery.model.spec import ModelSpec, split_path
 from surgery.operations.operation import LIST_LAYERS, Operation, Phase
 
@@ -21,7 +21,8 @@ LayerName = Annotated[str, Field(pattern=r"^[^/\x00-\x1f]{1,255}$")]
 class Rename(Operation):
     """Give layers other names; weights and wiring follow.
 
-    Either a map of old names to new ones, or a `prefix` for every layer that a selector picks.
+    Either a map of old names to new ones, or a `prefix` for every layer that a selector picks. The layers of one operation
+    get their names at once, so that two of them can swap.
 
     Example:
 
@@ -50,7 +51,8 @@ class Rename(Operation):
                 "without 'prefix', 'layers' is a map of old names to new ones",
                 {"expected": "{old: new}", "fix": "layers: {dense_1: head}"},
             )
-        return value
+        # A range is a map, too.
+        return value if info.data.get("prefix") is None else read_selector(value)
 
     def claim(self) -> str:
         return "what the model computes stays as it is"

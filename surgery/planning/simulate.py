@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from surgery.errors import (
@@ -11,6 +13,7 @@ from surgery.errors import (
     LimitExceeded,
     Location,
     ModelUnsupported,
+    NameTaken,
     NothingToDo,
     SurgeryError,
     UnexpectedCount,
@@ -20,7 +23,7 @@ from surgery.errors import (
 )
 from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, UpdateConfig, apply_edits
 from surgery.model.graph import needed_for
-from surgery.model.spec import ModelSpec
+from surgery.model.spec import ModelSpec, split_path
 from surgery.model.weights import dtype_of, shape_of, shape_text
 from surgery.operations import Operation, Phase
 from surgery.operations.operation import listed
@@ -60,20 +63,36 @@ class Simulation:
 
     def run(self) -> None:
         """Takes every operation in order; an operation in error is left out, and the next ones go on."""
-        for number in self._in_order():
-            try:
-                self._take(number)
-            except SurgeryError as error:
-                if not self._follows_from_earlier(error):
-                    self.errors += [self._located(each, number) for each in flatten(error)]
-                if isinstance(error, LimitExceeded) or len(self.errors) >= MOST_ERRORS:
-                    break
+        for phase, numbers in phases(self.operations):
+            waiting = deque(arranged(self.operations, numbers, phase, self.model))
+            turns = Counter(waiting)
+            while waiting and len(self.errors) < MOST_ERRORS:
+                number = waiting.popleft()
+                try:
+                    self._take(number)
+                except SurgeryError as error:
+                    place = self._freed_by(error, waiting)
+                    if place is not None and turns[number] <= len(numbers):
+                        turns[number] += 1
+                        waiting.insert(place + 1, number)
+                        continue
+                    if not self._follows_from_earlier(error):
+                        self.errors += [self._located(each, number) for each in flatten(error)]
+                    if isinstance(error, LimitExceeded):
+                        break
         self.errors += [self._misfit(path, key, number) for (path, key), number in self.misfits.items()]
         self._refine()
 
-    def _in_order(self) -> Iterator[int]:
-        for phase, numbers in phases(self.operations):
-            yield from arranged(self.operations, numbers, phase, self.model)
+    def _freed_by(self, error: SurgeryError, waiting: Sequence[int]) -> int | None:
+        """The place in the queue of the operation that takes away the layer whose name another one wants."""
+        if not isinstance(error, NameTaken):
+            return None
+        for place, number in enumerate(waiting):
+            with suppress(SurgeryError):
+                names = {split_path(path)[1] for path in self.operations[number].targets(self.model)}
+                if self.operations[number].takes_layers() and any(f"'{name}'" in error.what for name in names):
+                    return place
+        return None
 
     def _take(self, number: int) -> None:
         operation = self.operations[number]

@@ -193,6 +193,37 @@ def test_rename_to_a_taken_name() -> None:
         changed(classifier(), op="rename", layers={"conv1": "conv2"})
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"conv1": "conv2", "conv2": "conv1"},
+        {"conv1": "conv2", "conv2": "dense", "dense": "conv1"},
+        {"conv1": "conv2", "conv2": "conv3"},
+        {"image": "conv1", "conv1": "image"},
+    ],
+)
+def test_layers_of_one_rename_get_their_names_at_once(names: dict[str, str]) -> None:
+    source = classifier()
+    model = changed(source, op="rename", layers=names)
+    for layer in source.layers:
+        now = model[names.get(layer.name, layer.name)]
+        assert now.class_name == layer.class_name
+        assert now.origin == layer.origin
+        assert now.inbound == tuple(names.get(name, name) for name in layer.inbound)
+        assert [weight.source for weight in now.weights] == [weight.source for weight in layer.weights]
+    assert changed(model, op="rename", layers={new: old for old, new in names.items()}) == source
+
+
+def test_two_layers_cannot_get_one_name() -> None:
+    with pytest.raises(NameTaken):
+        changed(classifier(), op="rename", layers={"conv1": "new", "conv2": "new"})
+
+
+def test_rename_a_range_with_a_prefix() -> None:
+    model = changed(classifier(), op="rename", prefix="old_", layers={"from": "conv1", "to": "pool1"})
+    assert names(model)[:4] == ["image", "old_conv1", "old_pool1", "conv2"]
+
+
 def test_reconfigure_changes_arguments_and_keeps_weights() -> None:
     model = changed(classifier(), op="reconfigure", layers="conv*", config={"activation": "tanh"})
     assert {model[name].config["activation"] for name in ("conv1", "conv2")} == {"tanh"}

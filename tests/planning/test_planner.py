@@ -10,12 +10,14 @@ from surgery.errors import (
     ContradictoryOperations,
     Errors,
     GraphUnsupported,
+    NameTaken,
     NothingToDo,
     ShapeMismatch,
     SurgeryError,
     UnexpectedCount,
     UnknownLayer,
     WeightMismatch,
+    flatten,
 )
 from tests.recipes_text import plan_of
 
@@ -247,3 +249,24 @@ def test_a_stage_does_not_change_the_network(tmp_path: Path) -> None:
     assert isinstance(error, GraphUnsupported)
     assert error.location is not None
     assert error.location.line == 11
+
+
+FREED = "{op: rename, layers: {dense: conv2}}"
+
+
+@pytest.mark.parametrize("other", ["{op: rename, layers: {conv2: other}}", "{op: rename, layers: {conv2: pool1}}"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_name_that_another_operation_frees(tmp_path: Path, other: str, is_first: bool) -> None:
+    last = "{op: rename, layers: {pool1: last}}"
+    entries = [FREED, other, last] if is_first else [last, other, FREED]
+    plan = plan_of(tmp_path, "operations:\n" + "".join(f"  - {entry}\n" for entry in entries))
+    assert {line.source for line in plan.ledger if line.path == "conv2"} == {"moved from dense"}
+    assert plan.spec.find("last") is not None
+
+
+def test_names_that_two_operations_exchange(tmp_path: Path) -> None:
+    entries = [FREED, "{op: rename, layers: {conv2: dense}}"]
+    with pytest.raises(Errors) as caught:
+        plan_of(tmp_path, "operations:\n" + "".join(f"  - {entry}\n" for entry in entries))
+    assert {type(error) for error in flatten(caught.value)} == {NameTaken}
+    assert "in one operation" in str(caught.value)
