@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from surgery.errors import FileMissing, FileUnreadable
 from surgery.model.blocks import blocks
-from surgery.model.config.shared import without_ids
+from surgery.model.config.shared import KEY, without_compiled
 from surgery.model.spec import LayerSpec, ModelSpec, TensorRef
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Values = Mapping[tuple[str, str], "NDArray[Any]"]
 
 def canonical(value: Any) -> Any:
     """A config as plain JSON, the same for the same content: no addresses, tuples as lists, short dtype policies."""
-    return _plain(without_ids(value))
+    return _plain(without_compiled(value, KEY))
 
 
 def _plain(value: Any) -> Any:

@@ -226,6 +226,6 @@ def _losses(source: Source, stored: StoredOptimizer | None, stages: Sequence[Sta
         return
     name = stored.class_name
     if stages and stages[0].optimizer.origin == "file":
-        yield f"The source model is compiled with {name}. The result is not, and holds no state of an optimizer."
+        yield f"The source model is compiled with {name}. The result is not; it holds no optimizer's state, no loss, no metrics."
     else:
-        yield f"The source model is compiled with {name}, which is not carried over; nor is its state."
+        yield f"The source model is compiled with {name}, which is not carried over; nor is its state, nor the loss and the metrics."

@@ -49,7 +49,7 @@ def open_source(
             file, described, is_made = materialize(recipe), name, True
     if is_made:
         return Source(file, described, _with_origins(read_proved(file, ask, trust=None)), is_made=True)
-    holds_code = not require_safe(file, trust, only_read=True).is_accepted
+    holds_code = not require_safe(file, trust, only_read=True).is_usable
     try:
         spec = read_proved(file, without_code(ask, trust) if holds_code else ask, trust=trust, only_read=True)
     except SurgeryError:

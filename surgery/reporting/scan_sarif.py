@@ -26,6 +26,9 @@ def scan_sarif(verdicts: Iterable[Verdict], version: str) -> dict[str, Any]:
     return sarif_document({"tool": {"driver": driver}, "results": results})
 
 
+_LEVELS = {Status.REFUSED: "error", Status.UNCHECKED: "warning", Status.NOTED: "note"}
+
+
 def _result(verdict: Verdict, finding: Finding) -> dict[str, Any]:
     where = ": ".join(part for part in (finding.member, finding.place) if part)
     location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri(verdict.path)}}}
@@ -33,7 +36,7 @@ def _result(verdict: Verdict, finding: Finding) -> dict[str, Any]:
         location["logicalLocations"] = [{"fullyQualifiedName": where}]
     return {
         "ruleId": finding.code,
-        "level": "error" if finding.status is Status.REFUSED else "warning",
+        "level": _LEVELS[finding.status],
         "message": {"text": f"{where}: {finding.message}" if where else finding.message},
         "locations": [location],
     }

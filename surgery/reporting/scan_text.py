@@ -9,9 +9,11 @@ from typing_extensions import TypedDict
 
 from surgery.errors import printable
 from surgery.model.documented import documented
+from surgery.model.scan import Status as Word
 from surgery.model.scan import Verdict
 
 Status = Literal["accepted", "refused", "could not check"]
+Of = Literal["noted", "refused", "could not check"]
 
 
 @documented
@@ -20,14 +22,16 @@ class FindingRow(TypedDict):
 
     code: str
     """Explained by `surgery explain CODE`."""
-    status: Status
-    """Whether the reason refuses the file, or kept it from being checked."""
+    status: Of
+    """Whether the reason refuses the file, kept it from being checked, or is only noted."""
     message: str
     """What was found."""
     member: str
     """The part of the file: `config.json`; empty for the file as a whole."""
     place: str
     """The position in it: a JSON path, an HDF5 path, the name of a member."""
+    compiled: bool
+    """Whether it stands where the file says how the model was compiled, which surgery never looks at; Keras does."""
 
 
 @documented
@@ -63,7 +67,12 @@ def scan_text(verdicts: Iterable[Verdict]) -> str:
         lines.append(f"{printable(verdict.path)}: {verdict.status}")
         for finding in verdict.findings:
             where = ": ".join(part for part in (finding.member, finding.place) if part)
-            lines.append(f"  error[{finding.code}]: {f'{where}: ' if where else ''}{finding.message}")
+            word = "note" if finding.status is Word.NOTED else "error"
+            lines.append(f"  {word}[{finding.code}]: {f'{where}: ' if where else ''}{finding.message}")
+        if verdict.is_usable and not verdict.is_accepted:
+            lines.append(
+                "  Surgery reads this model, for it never compiles what a file says. Load it in Keras with compile=False."
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -46,6 +46,7 @@ def test_document() -> None:
         "message": "keras.layers.Lambda carries code",
         "member": "config.json",
         "place": "$.config.layers[1].class_name",
+        "compiled": False,
     }
     assert scan_document([GOOD])["accepted"] is True
 

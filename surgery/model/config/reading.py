@@ -10,7 +10,7 @@ from typing import Any
 
 from surgery.errors import ModelInvalid, ModelUnsupported
 from surgery.model.config.nodes import Tensors, has_layers, is_functional, read_calls, read_structure
-from surgery.model.config.shared import refuse_shared_layers, without_ids
+from surgery.model.config.shared import COMPILED, KEY, refuse_shared_layers, without_compiled
 from surgery.model.order import keras_order
 from surgery.model.spec import Call, Config, LayerSpec, ModelSpec, TensorRef, TensorSpec, leaves
 
@@ -27,7 +27,8 @@ def from_config(document: Mapping[str, Any]) -> ModelSpec:
         ModelInvalid: a document that contradicts itself.
     """
     refuse_shared_layers(document)
-    return _model(without_ids(document), "the model")
+    spec = _model(without_compiled(document, KEY), "the model")
+    return replace(spec, compile_config=document.get(COMPILED) or None)
 
 
 def _model(document: Mapping[str, Any], where: str) -> ModelSpec:
@@ -47,7 +48,6 @@ def _model(document: Mapping[str, Any], where: str) -> ModelSpec:
         module=document.get("module"),
         registered_name=document.get("registered_name"),
         build_config=document.get("build_config"),
-        compile_config=document.get("compile_config") or None,
     )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from surgery.model.scan.rule import Place
 
 KEY = "shared_object_id"
+COMPILED = "compile_config"
+"""Where a serialized model says how it was compiled."""
 
 
 def refuse_shared_layers(document: Any) -> None:
@@ -36,13 +38,15 @@ def refuse_shared_layers(document: Any) -> None:
         )
 
 
-def without_ids(value: Any) -> Any:
-    """The same document with no `shared_object_id` in it."""
+def without_compiled(value: Any, *also: str) -> Any:
+    """The same document without what says how its models were compiled, and without other keys, at any depth. One copy is made, for
+    documents are large."""
     match value:
         case Mapping():
-            return {key: without_ids(item) for key, item in value.items() if key != KEY}
+            dropped = (COMPILED, *also) if "class_name" in value else also
+            return {key: without_compiled(item, *also) for key, item in value.items() if key not in dropped}
         case list():
-            return [without_ids(item) for item in value]
+            return [without_compiled(item, *also) for item in value]
         case _:
             return value
 

@@ -22,7 +22,7 @@ from surgery.model.scan import limits
 from surgery.model.scan.classes import allowlist
 from surgery.model.scan.examine import examine, opened
 from surgery.model.scan.places import index
-from surgery.model.scan.verdict import Finding, Status
+from surgery.model.scan.verdict import Finding, Status, Verdict
 
 
 def main() -> None:
@@ -106,7 +106,8 @@ def _examined(descriptor: int, trust: tuple[str, ...]) -> str:
     _close_the_doors()
     _grant_more(parts.config_bytes)
     findings = examine(parts, trust)
-    if findings or parts.described is None or parts.weights is None or parts.kind == "hdf5":
+    usable = Verdict("", parts.kind, tuple(findings)).is_usable
+    if not usable or parts.described is None or parts.weights is None or parts.kind == "hdf5":
         return _json(parts.kind, findings)
     return _json(parts.kind, findings, index(parts.described))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
+from surgery.model.config.shared import COMPILED
 from surgery.model.scan.json import nodes
-from surgery.model.scan.rule import Found, Place, joined, rule, shown, written
-from surgery.model.scan.verdict import LAMBDA
+from surgery.model.scan.rule import Found, Place, joined, rule, shown
+from surgery.model.scan.verdict import LAMBDA, Status
 
 FAMILY = "classes"
 
@@ -87,8 +89,8 @@ class Config:
 
     value: Any
     trust: tuple[str, ...] = ()
-    compiled: str = "$.compile_config."
-    """Paths below this one say how the model was compiled."""
+    is_compiled: bool = False
+    """Whether the whole of it says how a model was compiled."""
 
     @cached_property
     def objects(self) -> tuple[Object, ...]:
@@ -139,8 +141,22 @@ class Config:
             and found.name not in VALUES
             and not known.holds(found.module, found.name)
             and not self.trusts(found)
-            and not self._is_compiled_function(found)
+            and not self._is_name_alone(found)
             and not self._is_granted_lambda(found)
+        )
+
+    @cached_property
+    def names_alone(self) -> tuple[Object, ...]:
+        """Losses, metrics and optimizers that the author compiled the model with, and that the file has by their name alone: Keras has
+        none of that name, and finds it only where a program hands it over."""
+        known = allowlist()
+        return tuple(
+            found
+            for found in self.objects
+            if self._is_name_alone(found)
+            and not self.trusts(found)
+            and not known.holds(found.module, found.name)
+            and not (found.is_function and found.data["config"] in known.functions)
         )
 
     def _is_granted_lambda(self, found: Object) -> bool:
@@ -153,15 +169,28 @@ class Config:
             return False
         return self.trusts(Object(found.path, function))
 
-    def _is_compiled_function(self, found: Object) -> bool:
-        """A loss or metric that was given to `compile` as Keras' own function. Models are loaded without being compiled, so
-        nothing looks at the reference."""
-        return (
-            found.is_function
-            and written(found.path).startswith(self.compiled)
-            and found.module == "builtins"
-            and found.data.get("config") in allowlist().functions
-        )
+    def _is_name_alone(self, found: Object) -> bool:
+        """What a model was compiled with, by a name without a module: a function of Keras', or something that only the program that
+        saved the model has. Models are loaded without being compiled, so that nothing looks at it."""
+        if not self._says_how_it_was_compiled(found.path) or not isinstance(found.name, str):
+            return False
+        if found.is_function:
+            name = found.data.get("config")
+            return found.module == "builtins" and isinstance(name, str) and not hasattr(builtins, name)
+        return found.module is None and found.name not in ("__lambda__", "Lambda", "__typespec__", *FOREIGN_MODELS)
+
+    def _says_how_it_was_compiled(self, place: Place) -> bool:
+        if self.is_compiled:
+            return True
+        while isinstance(place, tuple):
+            place, key = place
+            if key == COMPILED and id(place) in self._places:
+                return True
+        return False
+
+    @cached_property
+    def _places(self) -> frozenset[int]:
+        return frozenset(id(found.path) for found in self.objects)
 
 
 def _place(found: Object, key: str = "class_name") -> Place:
@@ -249,6 +278,19 @@ def not_allowed(config: Config) -> Found:
     a dataset, a utility)."""
     for found in config.doubtful:
         yield _place(found), f"{found} is not a class that a model needs"
+
+
+@rule("class-compiled", FAMILY, Status.NOTED)
+def compiled(config: Config) -> Found:
+    """A loss, a metric or an optimizer of the author's own, with which the model was compiled. The file has its name and nothing
+    else. Surgery reads models without compiling them: it is not looked at and not carried over. Keras needs it under
+    `custom_objects`, or `load_model(..., compile=False)`."""
+    for found in config.names_alone:
+        name = found.data.get("config") if found.is_function else found.name
+        yield (
+            _place(found, "config" if found.is_function else "class_name"),
+            f"compiled with {shown(name)}, of its author's own",
+        )
 
 
 @rule("class-registered-name", FAMILY)

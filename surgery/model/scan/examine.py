@@ -7,9 +7,10 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from surgery.model.config.shared import without_compiled
 from surgery.model.scan import classes, folder, graph, hdf5, json, limits, shapes, values
 from surgery.model.scan import zip as archives
 from surgery.model.scan.archive import CONFIG, METADATA, WEIGHTS, Archive, View
@@ -22,6 +23,8 @@ from surgery.model.scan.shapes import Model
 from surgery.model.scan.verdict import Finding, Status
 
 NO_MODEL = "file-not-a-model"
+TRAINING = "training_config"
+"""The attribute of an HDF5 file that says how its model was compiled."""
 
 
 @dataclass
@@ -78,11 +81,22 @@ def _config_findings(
 ) -> Iterator[Finding]:
     if name == METADATA:
         return
-    config = Config(text.value, trust, compiled="$." if name == "training_config" else "$.compile_config.")
-    for family in (classes.FAMILY, values.FAMILY, graph.FAMILY):
-        yield from specific(judge(family, config, name))
-    if weights and name != "training_config":
+    is_compiled = name == TRAINING
+    config = Config(text.value, trust, is_compiled=is_compiled)
+    found = _judged(config, name)
+    if is_compiled:
+        yield from (replace(finding, is_compiled=True) for finding in found)
+        return
+    of_the_model = _judged(Config(without_compiled(text.value), trust), name) if found else []
+    yield from of_the_model
+    yield from (replace(finding, is_compiled=True) for finding in found if finding not in of_the_model)
+    if weights:
         yield from judge(shapes.FAMILY, Model(config, weights), name)
+
+
+def _judged(config: Config, name: str) -> list[Finding]:
+    families = (classes.FAMILY, values.FAMILY, graph.FAMILY)
+    return [finding for family in families for finding in specific(judge(family, config, name))]
 
 
 def _described(parts: Parts) -> Description | None:

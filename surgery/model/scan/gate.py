@@ -98,9 +98,10 @@ class _Begun:
         findings = (*_extension(self.name, said.kind), *said.findings)
         if self.before != after:
             findings = (*findings, Finding("file-changed", Status.UNCHECKED, "the file changed while it was scanned"))
-        if not findings:
+        verdict = Verdict(self.name, said.kind, findings, self.before)
+        if verdict.is_usable:
             _keep(said, self.before)
-        return Verdict(self.name, said.kind, findings, self.before)
+        return verdict
 
     def abandon(self) -> None:
         self.asked.abandon()
@@ -158,7 +159,7 @@ def checked(path: str | os.PathLike[str], trust: tuple[str, ...] = (), *, only_r
 
 
 def require_safe(path: str | os.PathLike[str], trust: tuple[str, ...] = (), *, only_read: bool = False) -> Verdict:
-    """The verdict on an accepted file.
+    """The verdict on a file whose model is accepted. How it was compiled may name what it likes: nothing looks at that.
 
     Raises:
         ModelUnsafe: The scan refuses the file or could not check it.
@@ -166,7 +167,7 @@ def require_safe(path: str | os.PathLike[str], trust: tuple[str, ...] = (), *, o
     """
     name = os.fspath(path)
     verdict = _remembered(name, tuple(trust), _now(name))
-    if not verdict.is_accepted and not (only_read and verdict.is_readable):
+    if not verdict.is_usable and not (only_read and verdict.is_readable):
         raise refusal(verdict)
     return verdict
 
@@ -175,12 +176,13 @@ def refusal(verdict: Verdict) -> SurgeryError:
     """The error for a file that is not accepted: its first finding, and how many more there are; or what folder it is."""
     if verdict.kind == "folder" and not (Path(verdict.path) / CONFIG).exists():
         return other_folder(Path(verdict.path))
-    first = verdict.findings[0]
-    more = f", and {len(verdict.findings) - 1} more" if len(verdict.findings) > 1 else ""
+    reasons = [finding for finding in verdict.reasons if not finding.is_compiled] or verdict.reasons
+    first = reasons[0]
+    more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
     word = "was refused" if verdict.status is Status.REFUSED else "could not be checked"
-    custom = any(finding.code in ("class-custom", "class-function") for finding in verdict.findings)
+    custom = any(finding.code in ("class-custom", "class-function") for finding in reasons)
     way = ""
-    if any(finding.place == "$.class_name" for finding in verdict.findings):
+    if any(finding.place == "$.class_name" for finding in reasons):
         way = "; a subclassed model keeps its graph in Python: build its layers as keras.Model(inputs, outputs), and save that"
     elif custom:
         way = "; or grant its package (a function: MODULE.NAME) with --trust after reading it, and name it under the recipe's imports"
