@@ -15,6 +15,8 @@ from surgery.reporting.table import change, count, shape
 
 LONGEST_VALUE = 60
 MODEL = "(the model)"
+WORDS = {"position": "its position", "layers inside": "the layers inside"}
+"""By what a layer was recognised; equal weights are not mentioned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ def rows(diff: Diff) -> Iterator[Row]:
     for entry in diff.added:
         yield Row("+", entry.path, _entry(call_text(entry.class_name, entry.arguments), entry.parameters, entry.inputs))
     for rename in diff.renamed:
-        yield Row(">", rename.new, f"was {rename.old}")
+        how = "" if rename.by in ("weights", "name") else f", by {WORDS.get(rename.by, rename.by)}"
+        yield Row(">", rename.new, f"was {rename.old}{how}")
     for wiring in diff.rewired:
         yield Row("~", wiring.path, f"inputs: {_names(wiring.old)} -> {_names(wiring.new)}")
     for config in diff.changed:
@@ -88,7 +91,8 @@ def _equal(diff: Diff) -> str:
 
 def weight_cells(weight: VariableChange) -> tuple[str, str, str, str, str]:
     """Layer, variable, shape, what became of it, how far it moved."""
-    return weight.path, weight.variable, _shape(weight), weight.status, _moved(weight.statistics)
+    inside = weight.key.rpartition("vars/")[0]
+    return weight.path, f"{inside}{weight.variable}", _shape(weight), weight.status, _moved(weight.statistics)
 
 
 def _shape(weight: VariableChange) -> str:

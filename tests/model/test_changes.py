@@ -191,13 +191,55 @@ class TestRenames:
         old = build(dense("a", "x", 1), layer("drop", "Dropout", "a", rate=0.5), dense("b", "drop", 2))
         new = build(dense("a", "x", 1), layer("rest", "Dropout", "a", rate=0.5), dense("b", "rest", 2))
         found = compare(old, new)
-        assert found.renamed == (Rename("drop", "rest", "Dropout"),)
+        assert found.renamed == (Rename("drop", "rest", "Dropout", "position"),)
         assert (found.added, found.removed, found.rewired) == ((), (), ())
 
     def test_fresh_values_under_another_name_are_another_layer(self) -> None:
         new = build(dense("dense", "x", 1), dense("other", "dense", 8), dense("head", "other", 3, units=5))
         found = compare(OLD, new)
         assert (paths(found.added), paths(found.removed), found.renamed) == (["other"], ["dense_1"], ())
+
+    @pytest.mark.parametrize("seed", [8, None])
+    def test_a_fresh_head_in_the_place_of_one_is_another_layer(self, seed: int | None) -> None:
+        new = build(dense("dense", "x", 1), dense("dense_1", "dense", 2), dense("new", "dense_1", seed, units=5))
+        found = compare(OLD, new)
+        assert (paths(found.added), paths(found.removed), found.renamed) == (["new"], ["head"], ())
+
+    def test_a_head_whose_values_are_not_made_yet_is_another_layer(self) -> None:
+        new, values = build(dense("dense", "x", 1), dense("dense_1", "dense", 2), dense("new", "dense_1", 3, units=5))
+        there = {name: array for name, array in values.items() if name[0] != "new"}
+        made = {("new", f"vars/{index}"): f"seed {index}" for index in range(2)}
+        found = diff(OLD[0], new, OLD[1], there, fresh=({}, made))
+        assert (paths(found.added), paths(found.removed), found.renamed) == (["new"], ["head"], ())
+        again = diff(new, new, there, there, fresh=(made, made))
+        assert again.identical
+
+    def test_equal_constants_in_one_place_are_the_same_layer(self) -> None:
+        old = build(dense("a", "x", 1), dense("b", "a", None))
+        new = build(dense("a", "x", 1), dense("c", "a", None))
+        assert compare(old, new).renamed == (Rename("b", "c", "Dense", "position"),)
+
+    def test_another_dtype_under_another_name(self) -> None:
+        old = build(dense("a", "x", 1), dense("b", "a", 2))
+        spec, values = build(dense("a", "x", 1), dense("c", "a", 2, dtype="float16"))
+        half = replace(spec["c"], weights=tuple(replace(weight, dtype="float16") for weight in spec["c"].weights))
+        values |= {name: array.astype("float16") for name, array in values.items() if name[0] == "c"}
+        found = compare(old, (spec.with_layer("c", half), values))
+        assert found.renamed == (Rename("b", "c", "Dense", "similar weights"),)
+        assert [(w.path, w.old_dtype, w.new_dtype) for w in found.weights] == [("c", "float32", "float16")] * 2
+
+    @pytest.mark.parametrize("is_fresh", [True, False])
+    def test_a_nested_model_of_one_make(self, is_fresh: bool) -> None:
+        def around(name: str, *seeds: int) -> Spec:
+            inner, values = build(dense("a", "x", seeds[0]), dense("b", "a", seeds[1]), name=name)
+            outer = model("m", layer("in", "InputLayer"), layer(name, "Functional", "in", inner=inner))
+            return outer, {(f"{name}/{path}", key): value for (path, key), value in values.items()}
+
+        found = compare(around("base", 1, 2), around("other", *((7, 8) if is_fresh else (1, 2))))
+        if is_fresh:
+            assert (paths(found.added), paths(found.removed), found.renamed) == (["other"], ["base"], ())
+        else:
+            assert found.renamed == (Rename("base", "other", "Functional", "layers inside"),)
 
     def test_fresh_values_under_the_same_name_are_the_same_layer(self) -> None:
         new = build(dense("dense", "x", 1), dense("dense_1", "dense", 8), dense("head", "dense_1", 3, units=5))
@@ -223,7 +265,7 @@ class TestRenames:
         inner = replace(old["encoder"], name="backbone")
         layers = [inner if one is old["encoder"] else _reading(one, "encoder", "backbone") for one in old.layers]
         found = diff(old, replace(old, layers=tuple(layers)))
-        assert found.renamed == (Rename("encoder", "backbone", "Functional"),)
+        assert found.renamed == (Rename("encoder", "backbone", "Functional", "layers inside"),)
         assert (found.added, found.removed, found.rewired, found.changed) == ((), (), (), ())
 
     def test_out_of_a_nested_model(self) -> None:

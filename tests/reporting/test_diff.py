@@ -59,7 +59,7 @@ def test_text() -> None:
         "Layers",
         "  + dense    Dense(units=16), 272 parameters, reads x",
         "  > dense_1  was dense",
-        "  > dense_2  was dense_1",
+        "  > dense_2  was dense_1, by similar weights",
         "  ~ dense_1  inputs: x -> dense",
         "  ~ head     activation: linear -> relu",
         "  ~ head     units: 5 -> 7",

@@ -18,7 +18,7 @@ from surgery.model.changes.difference import (
     TrainabilityChange,
     VariableChange,
 )
-from surgery.model.changes.pairing import nodes, pair
+from surgery.model.changes.pairing import Pairing, nodes
 from surgery.model.changes.variables import Fresh, Variables, size_of, statistics
 from surgery.model.counterparts import counterparts
 from surgery.model.fingerprint import Values
@@ -55,7 +55,8 @@ class _Comparison:
         self.old, self.new, self.variables = old, new, variables
         self.before: Items = dict(nodes(old))
         self.after: Items = dict(nodes(new))
-        self.pairs = pair(old, new, variables)
+        pairing = Pairing(old, new, variables)
+        self.pairs, self.evidence = pairing.found, pairing.taken
         self.back = {new: old for old, new in self.pairs.items()}
         self.survivors = [(self.back[path], path) for path in self.after if path in self.back]
 
@@ -107,7 +108,7 @@ class _Comparison:
             (inside_old, name_old), (inside_new, name_new) = split_path(old), split_path(new)
             place = self.pairs.get(inside_old) if inside_old else ""
             if name_old != name_new or place != inside_new:
-                yield Rename(old, new, class_of(self.after[new]))
+                yield Rename(old, new, class_of(self.after[new]), self.evidence[new])
 
     def _rewired(self) -> Iterator[Rewiring]:
         for old, new in self.survivors:

@@ -12,6 +12,7 @@ from surgery.model.spec import ModelSpec
 if TYPE_CHECKING:
     from surgery.model.changes.document import DiffDocument
 
+Evidence = Literal["weights", "similar weights", "position", "layers inside", "name"]
 Status = Literal["changed", "reshaped", "added", "removed", "fresh"]
 
 
@@ -57,11 +58,13 @@ class ConfigChange:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A layer that is the same under another path: recognised by its content or its neighbours."""
+    """A layer that is the same under another path."""
 
     old: str
     new: str
     class_name: str
+    by: Evidence = "weights"
+    """By what it was recognised: layers without weights by their position, models by the layers inside."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from surgery.model.changes.difference import ABSENT, Diff, KeyChange, LayerEntry, Status, VariableChange
+from surgery.model.changes.difference import ABSENT, Diff, Evidence, KeyChange, LayerEntry, Status, VariableChange
 from surgery.model.documented import documented
 
 
@@ -61,6 +61,8 @@ class RenameDocument(TypedDict):
     """Its path in the new model."""
     class_name: str
     """Its Keras class."""
+    by: Evidence
+    """By what it was recognised. A layer with weights goes by its position only where no values are compared."""
 
 
 @documented
@@ -164,7 +166,7 @@ class DiffDocument(TypedDict):
     changed: list[ConfigDocument]
     """Layers that are configured otherwise."""
     renamed: list[RenameDocument]
-    """Layers that are the same under another path, recognised by their content or their neighbours."""
+    """Layers that are the same under another path."""
     rewired: list[RewiringDocument]
     """Layers that are fed by other tensors."""
     trainability: list[TrainabilityDocument]
@@ -196,7 +198,9 @@ def diff_document(diff: Diff) -> DiffDocument:
             {"path": change.path, "class_name": change.class_name, "values": [_key(value) for value in change.values]}
             for change in diff.changed
         ],
-        "renamed": [{"old": one.old, "new": one.new, "class_name": one.class_name} for one in diff.renamed],
+        "renamed": [
+            {"old": one.old, "new": one.new, "class_name": one.class_name, "by": one.by} for one in diff.renamed
+        ],
         "rewired": [{"path": one.path, "old": list(one.old), "new": list(one.new)} for one in diff.rewired],
         "trainability": [{"path": one.path, "old": one.old, "new": one.new} for one in diff.trainability],
         "weights": [_variable(change) for change in diff.weights],

@@ -7,12 +7,13 @@ each level a layer is paired, in this order, with the one that
 2. has its content under another name, if the values are no constants;
 3. has its name and similar values;
 4. has similar values under another name;
-5. is the same layer by class, config and shapes, and is fed by and feeds the same layers;
+5. is the same layer by class and config, and is fed by and feeds the same layers;
 6. for nested models: has mostly the same layers inside;
 7. has its name;
-8. is the same layer by class, config and shapes, and is fed by, or feeds, the same layers.
+8. is the same layer by class and config, and is fed by, or feeds, the same layers.
 
-Then nested models are paired inside, and what is left is looked for by content at the other levels.
+Where values are compared, nothing that has variables is found by its place: a head with fresh weights, in the place of one of
+its kind, is another layer. Then nested models are paired inside, and what is left is looked for by content at the other levels.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 
 from surgery.model.changes.configs import class_of, without_name
+from surgery.model.changes.difference import Evidence
 from surgery.model.changes.variables import Variables, shapes
 from surgery.model.fingerprint import canonical_json
 from surgery.model.spec import LayerSpec, ModelSpec, join_path, split_path
@@ -38,26 +40,22 @@ Item = tuple[str, LayerSpec]
 Test = Callable[[Item, Item], bool]
 
 
-def pair(old: ModelSpec, new: ModelSpec, variables: Variables) -> dict[str, str]:
-    """For each layer of the old model that the new one still has: its path there."""
-    return Pairing(old, new, variables).found
-
-
 class Pairing:
-    """Finds the pairs, level by level."""
+    """For each layer of the old model that the new one still has its path there, found level by level."""
 
     def __init__(self, old: ModelSpec, new: ModelSpec, variables: Variables) -> None:
         self.variables = variables
         self.found: dict[str, str] = {}
-        self.taken: set[str] = set()
+        self.taken: dict[str, Evidence] = {}
+        """By what each layer of the new model that has a partner was recognised."""
         self._content: dict[tuple[int, str], bytes | None] = {}
         self._kind: dict[tuple[int, str], bytes] = {}
         self._level(old, new, "", "")
         self._across_levels(old, new)
 
-    def _take(self, old: str, new: str) -> None:
+    def _take(self, old: str, new: str, by: Evidence) -> None:
         self.found[old] = new
-        self.taken.add(new)
+        self.taken[new] = by
 
     def _level(self, old: ModelSpec, new: ModelSpec, inside_old: str, inside_new: str) -> None:
         level = _Level(self, old, new, inside_old, inside_new)
@@ -91,7 +89,7 @@ class Pairing:
         others = (other for other in free if self.kind(1, other) != kind)
         for other in chain(alike, others):
             if class_of(item[1]) == class_of(other[1]) and self.variables.all_equal(item, other):
-                self._take(item[0], other[0])
+                self._take(item[0], other[0], "weights")
                 return
 
     def free(self, candidates: list[Item]) -> list[Item]:
@@ -114,10 +112,17 @@ class Pairing:
 
     def is_alike(self, old: Item, new: Item) -> bool | None:
         """Whether the values of two layers are alike; None when there are none, or they tell nothing."""
-        if class_of(old[1]) != class_of(new[1]) or shapes(old[1]) != shapes(new[1]):
+        if class_of(old[1]) != class_of(new[1]) or _sizes(old[1]) != _sizes(new[1]):
             return False
         likeness = self.variables.likeness(old, new)
         return None if likeness is None else likeness >= ALIKE
+
+    def may_be(self, old: Item, new: Item) -> bool:
+        """Whether values, where there are any, do not speak against two layers being the same."""
+        if not old[1].weights or not self.variables.has_values:
+            return True
+        is_alike = self.is_alike(old, new)
+        return self.variables.all_equal(old, new) if is_alike is None else is_alike
 
 
 class _Level:
@@ -151,7 +156,7 @@ class _Level:
         for item in list(self._free_old()):
             other = named.get(item[1].name)
             if other is not None and test(item, other):
-                self.pairing._take(item[0], other[0])
+                self.pairing._take(item[0], other[0], "name")
 
     def _is_same(self, old: Item, new: Item) -> bool:
         if old[1].inner or new[1].inner:
@@ -177,15 +182,15 @@ class _Level:
             return
         by_shapes: dict[object, list[Item]] = defaultdict(list)
         for item in self._free_new():
-            by_shapes[class_of(item[1]), shapes(item[1])].append(item)
+            by_shapes[class_of(item[1]), _sizes(item[1])].append(item)
         looks = MOST_LIKENESSES
         for item in list(self._free_old()):
-            key = class_of(item[1]), shapes(item[1])
+            key = class_of(item[1]), _sizes(item[1])
             by_shapes[key] = self.pairing.free(by_shapes[key])
             for other in by_shapes[key][:looks] if item[1].weights else ():
                 looks -= 1
                 if self.pairing.is_alike(item, other) is True:
-                    self.pairing._take(item[0], other[0])
+                    self.pairing._take(item[0], other[0], "similar weights")
                     break
 
     def _by_neighbours(self, both: bool) -> None:
@@ -205,19 +210,30 @@ class _Level:
             )
             other = candidates.at(item, *place, both=both)
             if other is not None:
-                self.pairing._take(path, other[0])
+                self.pairing._take(path, other[0], "position")
                 waiting.extend(items[name] for name in (*feeders, *readers) if name in items)
 
     def _by_inside(self) -> None:
         """Pairs nested models that have most of their layers in common."""
-        parts = {path: _parts(layer) for path, layer in self._free_new() if layer.inner}
+        models = {path: layer for path, layer in self._free_new() if layer.inner}
+        parts = {path: _parts(layer) for path, layer in models.items()}
         for path, layer in list(self._free_old()):
             if layer.inner:
                 mine = _parts(layer)
                 free = (other for other in parts if other not in self.pairing.taken)
                 best, partner = max(((_share(mine, parts[other]), other) for other in free), default=(0.0, ""))
-                if best > MOSTLY:
-                    self.pairing._take(path, partner)
+                if best > MOSTLY and self._holds_the_same((path, layer), (partner, models[partner])):
+                    self.pairing._take(path, partner, "layers inside")
+
+    def _holds_the_same(self, old: Item, new: Item) -> bool:
+        """Whether most of the layers with variables that two nested models have by one path hold the same or similar values."""
+        inside = dict(nodes(new[1].inner, new[0])) if new[1].inner else {}
+        pairs = [
+            (item, (other, inside[other]))
+            for item in (nodes(old[1].inner, old[0]) if old[1].inner else ())
+            if item[1].weights and (other := f"{new[0]}{item[0].removeprefix(old[0])}") in inside
+        ]
+        return sum(self.pairing.may_be(*both) for both in pairs) >= MOSTLY * len(pairs)
 
 
 class _Candidates:
@@ -251,7 +267,7 @@ class _Candidates:
         table[key] = self._pairing.free(table[key])
         fits = (item for item in table[key] if readers is None or readers == set(self._edges.readers[item[0]]))
         looked_at = islice(fits, MOST_CANDIDATES)
-        return next((item for item in looked_at if self._pairing.is_alike(old, item) is not False), None)
+        return next((item for item in looked_at if self._pairing.may_be(old, item)), None)
 
 
 class _Neighbours:
@@ -266,6 +282,11 @@ class _Neighbours:
             self.feeders[path] = feeders
             for feeder in feeders:
                 self.readers[feeder].append(path)
+
+
+def _sizes(layer: LayerSpec) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The shapes of its variables, whatever their dtypes."""
+    return tuple((key, shape) for key, shape, _ in shapes(layer))
 
 
 def _parts(layer: LayerSpec) -> set[object]:
