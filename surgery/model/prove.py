@@ -13,9 +13,10 @@ from dataclasses import replace
 from surgery.errors import ShapeMismatch, ShapeUnknown
 from surgery.model import shapes
 from surgery.model.counterparts import counterparts
+from surgery.model.flow import flow
 from surgery.model.shapes import Built, Variable
-from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, TensorSpec, WeightSpec, join_path
-from surgery.model.weights import Fresh
+from surgery.model.spec import Call, LayerSpec, ModelSpec, Shape, TensorRef, TensorSpec, WeightSpec, join_path
+from surgery.model.weights import Fresh, shape_text
 
 Ask = Callable[[LayerSpec, tuple[TensorSpec, ...], Call], Built]
 """Keras' answer for one call of a layer: its outputs and its variables."""
@@ -76,8 +77,9 @@ class _Proof:
         call = layer.calls[index]
         inputs = self._inputs(call)
         is_known = bool(call.outputs) and (layer.is_input or call.inputs == inputs)
-        # What is inside a nested model may have changed while its inputs did not.
-        if not is_known or self.again or layer.inner:
+        # What is inside a nested model may have changed while its inputs did not. An input that has a shape has that of its
+        # config, or of the tensor that a call of its model puts there.
+        if not is_known or (self.again and not layer.is_input) or layer.inner:
             layer, call = self._build(layer, call, inputs, is_known, index)
             calls = (*layer.calls[:index], replace(call, inputs=inputs), *layer.calls[index + 1 :])
             layer = self.layers[name] = replace(layer, calls=calls)
@@ -91,11 +93,36 @@ class _Proof:
         found = (self.tensors.get(ref, tensor) for ref, tensor in zip(refs, stated, strict=True))
         return tuple(tensor for tensor in found if tensor)
 
+    def _refuse_misfed(self, layer: LayerSpec, call: Call, inputs: tuple[TensorSpec, ...]) -> None:
+        """Holds the tensors of a call against the inputs that a nested model declares, as Keras does when it is called."""
+        assert layer.inner is not None
+        declared = layer.inner.refs_in()
+        path = join_path(self.inside, layer.name)
+        if len(declared) != len(inputs):
+            raise ShapeMismatch(
+                f"'{path}' has {len(declared)} inputs and is called with {len(inputs)} tensors",
+                expected="a tensor for each input of the nested model",
+                fix="list them with: surgery inspect MODEL",
+            )
+        for own, ref, given in zip(declared, call.refs(), inputs, strict=True):
+            wanted = layer.inner.tensor(own)
+            if wanted and not _fits(given.shape, wanted.shape):
+                within, feeder = join_path(path, own.layer), join_path(self.inside, ref.layer)
+                size = [a if a == b else None for a, b in zip(given.shape[1:], wanted.shape[1:], strict=False)]
+                raise ShapeMismatch(
+                    f"'{path}' cannot take its input: its own '{within}' is {shape_text(wanted.shape)}, "
+                    f"and gets {shape_text(given.shape)} from '{feeder}'",
+                    expected="a tensor that fits the input of the nested model",
+                    fix=f"change both at once, layers: {flow([feeder, within])}"
+                    if self.layers[ref.layer].is_input
+                    else f"add before it: {{op: reconfigure, layers: {within}, config: {{shape: {flow(size)}}}}}",
+                )
+
     def _build(
         self, layer: LayerSpec, call: Call, inputs: tuple[TensorSpec, ...], is_known: bool, index: int
     ) -> tuple[LayerSpec, Call]:
         if layer.inner and layer.inner.inputs is not None:
-            return self._nested(layer, call, inputs, index)
+            return self._nested(layer, call, inputs, is_known, index)
         if len(inputs) < len(call.refs()):
             return layer, call
         try:
@@ -115,10 +142,12 @@ class _Proof:
         return layer, replace(call, outputs=built.outputs)
 
     def _nested(
-        self, layer: LayerSpec, call: Call, inputs: tuple[TensorSpec, ...], index: int
+        self, layer: LayerSpec, call: Call, inputs: tuple[TensorSpec, ...], is_known: bool, index: int
     ) -> tuple[LayerSpec, Call]:
         assert layer.inner is not None
         inner = layer.inner
+        if not (is_known or self.again):
+            self._refuse_misfed(layer, call, inputs)
         fed = dict(zip((ref.layer for ref in inner.refs_in()), inputs, strict=False))
         layers = tuple(_fed(entry, fed.get(entry.name)) for entry in inner.layers)
         path = join_path(self.inside, layer.name)
@@ -139,6 +168,16 @@ class _Proof:
                 fix="pip install 'keras-surgery[tensorflow]'",
             )
         return self.ask(layer, inputs, call)
+
+
+def _fits(given: Shape, declared: Shape) -> bool:
+    """Whether Keras lets a tensor into an input: sizes may be open on either side, and a last axis of 1 may come or go."""
+    if len(given) == len(declared) + 1 and given[-1] == 1:
+        given = given[:-1]
+    elif len(given) == len(declared) - 1 and declared[-1] == 1:
+        given = (*given, 1)
+    pairs = zip(given[1:], declared[1:], strict=False)
+    return len(given) == len(declared) and all(a is None or b is None or a == b for a, b in pairs)
 
 
 def _fed(layer: LayerSpec, tensor: TensorSpec | None) -> LayerSpec:
