@@ -407,6 +407,12 @@ class RunFailed(SurgeryError):
     exit_status = 5
 
 
+class CodeFailed(RunFailed):
+    """Code from outside Keras that the recipe names raised an error, in the file and the line that the message names."""
+
+    exit_status = 1
+
+
 class Interrupted(RunFailed):
     """Ctrl-C (SIGINT). The run finished its step and kept how far it was, for `--resume`; a second one leaves at once."""
 

@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from surgery.errors import UntrustedImport
+from surgery.errors import CodeFailed, UntrustedImport
+from surgery.execution.users_code import users_errors
 from surgery.model.spec import LayerSpec, ModelSpec
 
 OWN = ("keras", "keras_hub")
@@ -66,7 +67,12 @@ def load(module: str, name: str, trust: Sequence[str]) -> Any:
             fix=f"--trust {module}",
         )
     try:
-        return getattr(importlib.import_module(module), name)
+        with users_errors(trust):
+            return getattr(importlib.import_module(module), name)
+    except SyntaxError as error:
+        raise CodeFailed(
+            f"{error.filename}:{error.lineno}: {error.msg}", expected="Python", fix="correct that line"
+        ) from error
     except (ImportError, AttributeError) as error:
         raise UntrustedImport(
             f"'{module}' is trusted and has no '{name}': {error}",

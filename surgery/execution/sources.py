@@ -8,6 +8,7 @@ from typing import Any
 
 from surgery.errors import ExtraMissing, InvalidValue, ModelUnsupported, RunFailed
 from surgery.execution.custom import load
+from surgery.execution.users_code import users_errors
 from surgery.model.scan import checked
 from surgery.model.scan.document import require_safe_document
 from surgery.model.scan.preset import require_safe_preset
@@ -32,7 +33,8 @@ def build_source(recipe: Recipe, trust: Sequence[str]) -> tuple[Any, str]:
             model, note = _preset(recipe, preset, arguments, trust), f"Keras loaded the preset '{preset}'."
         case FactoryModel(factory=factory, arguments=arguments):
             module, _, function = factory.partition(":")
-            model, note = load(module, function, trust)(**arguments), f"{factory} made the source model."
+            with users_errors(trust):
+                model, note = load(module, function, trust)(**arguments), f"{factory} made the source model."
         case _:
             raise ModelUnsupported("a saved model is read, not built")
     if not isinstance(model, keras.Model):

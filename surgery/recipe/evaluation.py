@@ -39,5 +39,8 @@ class Evaluation(Part):
     batch_size: int = Field(default=32, ge=1)
     """Samples in a step. Default 32. A factory makes its own batches."""
 
+    steps: int | None = Field(default=None, ge=1)
+    """Measures so many batches, the first ones. Default: all samples. An endless factory needs it."""
+
     max_drop: dict[str, Annotated[float, Field(ge=0.0)]] = Field(default_factory=dict)
     """How much worse than the source model the result may be, metric by metric. More: no output, exit status 4."""

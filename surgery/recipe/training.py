@@ -37,6 +37,9 @@ class TrainingData(Part):
     shuffle: bool = True
     """Another order in every epoch, made from the seed and the epoch. Default true. A factory shuffles itself."""
 
+    drop_last: bool = False
+    """Leaves out the last batch of an epoch where it is smaller than `batch_size`. Default false."""
+
 
 ByteSize = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?[KMGT]B$", examples=["500 MB", "1 GB"])]
 """A size in bytes: `500 MB`, in powers of 1000."""
@@ -123,6 +126,14 @@ class Stage(Part):
 
     epochs: int = Field(ge=1)
     """How often the training goes through the samples."""
+
+    steps_per_epoch: int | None = Field(default=None, ge=1)
+    """So many steps are an epoch; the next one goes on behind them, and begins anew when the samples are through. Default: all
+    samples. An endless factory needs it."""
+
+    validation_steps: int | None = Field(default=None, ge=1)
+    """Looks at so many batches of the validation samples, the first ones, after each epoch. Default: all. An endless factory needs
+    it."""
 
     optimizer: OptimizerObject
     """The optimizer, with its arguments: `{Adam: {learning_rate: 0.001}}`. Its schedule begins anew in every stage."""

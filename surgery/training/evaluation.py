@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from surgery.errors import DataInvalid, GateFailed, InvalidValue, SurgeryError
+from surgery.execution.users_code import code_failed
 from surgery.model import catalogue
 from surgery.model.keras_object import MetricObject
 from surgery.model.nearest import did_you_mean
@@ -19,9 +22,10 @@ from surgery.recipe.evaluation import Evaluation
 from surgery.recipe.training import Stage
 from surgery.training.among import among
 from surgery.training.data.check import check_data
-from surgery.training.data.examples import Examples, Stream
+from surgery.training.data.examples import Examples, Stream, Subset
 from surgery.training.data.opening import open_data
 from surgery.training.data.order import in_stored_order
+from surgery.training.data.stream import check_stream, to_their_end
 from surgery.training.frozen_prefix.shared import SharedPrefix
 from surgery.training.layers import output_names
 from surgery.training.objects import live
@@ -114,7 +118,7 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
         return Measurement(failure=error.what)
     answering, outputs = with_outputs(model, chosen), [output_names(model)[number] for number in chosen]
     data = _data(evaluation, answering, setup, place)
-    if errors := _misfits(data, answering, place):
+    if errors := _misfits(evaluation, data, answering, place):
         return Measurement(failure=errors[0].what)
     if setup.shared is not None:
         rest, data = setup.shared.apart(evaluation.name, model, data, evaluation.batch_size)
@@ -134,9 +138,12 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
     )
     try:
         batches = in_stored_order(data, evaluation.batch_size, model)
-        found = model.evaluate(batches, verbose=0, return_dict=True, callbacks=[StopBetweenSteps()])
+        steps = evaluation.steps if isinstance(data, Stream) else None
+        with to_their_end() if steps is None else nullcontext():
+            found = model.evaluate(batches, steps=steps, verbose=0, return_dict=True, callbacks=[StopBetweenSteps()])
     except (ValueError, TypeError) as error:
-        return Measurement(failure=str(error).strip().splitlines()[0])
+        failed = code_failed(error, setup.trust)
+        return Measurement(failure=failed.what if failed else str(error).strip().splitlines()[0])
     values = {name: float(value) for name, value in found.items() if name != "loss" or wants_loss}
     _check_names(evaluation, values, place)
     return Measurement(values, {name: name != "loss" and _is_better_high(model, name) for name in values})
@@ -145,7 +152,7 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
 def misfits(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> list[SurgeryError]:
     """What keeps a model from being measured: asked of the result before it is trained."""
     answering = with_outputs(model, _chosen(evaluation, model, setup, place))
-    return _misfits(_data(evaluation, answering, setup, place), answering, place)
+    return _misfits(evaluation, _data(evaluation, answering, setup, place), answering, place)
 
 
 def compare(evaluation: Evaluation, before: Measurement, after: Measurement, place: Field) -> list[Comparison]:
@@ -207,8 +214,13 @@ def gate_failures(comparisons: Sequence[Comparison]) -> list[SurgeryError]:
     ]
 
 
-def _misfits(data: Examples | Stream, model: Any, place: Field) -> list[SurgeryError]:
-    return [] if isinstance(data, Stream) else check_data(data, model, None, (*place, "data"))
+def _misfits(evaluation: Evaluation, data: Examples | Stream, model: Any, place: Field) -> list[SurgeryError]:
+    if not isinstance(data, Stream):
+        return check_data(data, model, None, (*place, "data"))
+    errors = check_stream(data, evaluation.steps, "steps", place)
+    for error in errors:
+        error.field = error.field or (*place, "data")
+    return errors
 
 
 def _chosen(evaluation: Evaluation, model: Any, setup: Setup, place: Field) -> list[int]:
@@ -223,7 +235,8 @@ def _chosen(evaluation: Evaluation, model: Any, setup: Setup, place: Field) -> l
 
 def _data(evaluation: Evaluation, model: Any, setup: Setup, place: Field) -> Examples | Stream:
     if not isinstance(evaluation.data, str):
-        return open_data(evaluation.data, model, Place(setup.folder, (*place, "data"), setup.trust))
+        data = open_data(evaluation.data, model, Place(setup.folder, (*place, "data"), setup.trust))
+        return _first(data, evaluation, place)
     if setup.validation is None:
         raise InvalidValue(
             f"{evaluation.name}: data: validation, and the training has no validation examples",
@@ -231,7 +244,26 @@ def _data(evaluation: Evaluation, model: Any, setup: Setup, place: Field) -> Exa
             fix="data: {npz: FILE, x: ..., y: ...}",
             field=(*place, "data"),
         )
-    return setup.validation
+    return _first(setup.validation, evaluation, place)
+
+
+def _first(data: Examples | Stream, evaluation: Evaluation, place: Field) -> Examples | Stream:
+    """The examples of the steps that are asked for.
+
+    Raises:
+        InvalidValue: There are not so many.
+    """
+    if evaluation.steps is None or isinstance(data, Stream):
+        return data
+    batches = -(-len(data) // evaluation.batch_size)
+    if evaluation.steps > batches:
+        raise InvalidValue(
+            f"{evaluation.name}: steps is {evaluation.steps}, and there are {batches} batches of {evaluation.batch_size}",
+            expected=f"at most {batches}",
+            fix="leave it out, to measure all",
+            field=(*place, "steps"),
+        )
+    return Subset(data, np.arange(min(evaluation.steps * evaluation.batch_size, len(data))))
 
 
 def _metrics(evaluation: Evaluation, setup: Setup) -> tuple[MetricObject, ...]:

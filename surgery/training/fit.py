@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from surgery.training.compiling import compile_for
 from surgery.training.data.class_weight import weighted
 from surgery.training.data.examples import Examples, Indices, Stream
 from surgery.training.data.order import Batches, in_stored_order, permutation
+from surgery.training.data.stream import in_steps, to_their_end
 from surgery.training.frozen_prefix.shortened import Shortened, shortened
 from surgery.training.history import EpochRecord
 from surgery.training.objects import live_callback
@@ -24,7 +26,7 @@ from surgery.training.resuming.callback_state import Callbacks
 from surgery.training.resuming.checkpoint import Checkpoint
 from surgery.training.resuming.course import Course
 from surgery.training.resuming.keeper import Fitting, Keeper
-from surgery.training.resuming.one_training import fit_from
+from surgery.training.resuming.one_training import Fit, fit_from
 from surgery.training.setting import Setting, StageWork
 from surgery.training.stops import StopBetweenSteps, StopOnNonFinite, known_failure, stop_failure
 
@@ -67,7 +69,13 @@ def fit(
     if work.goes_on:
         take_up(learner.model, course.optimizer)
     progress.stage(stage.name, stage.epochs, steps)
-    begun, validation = course.underway, in_stored_order(short.validation, setting.batch_size, learner.model)
+    begun, looked = course.underway, stage.validation_steps
+    validation = in_stored_order(short.validation, setting.batch_size, learner.model, looked)
+    how = Fit(
+        stage.epochs,
+        steps if isinstance(setting.train, Stream) and stage.steps_per_epoch else None,
+        looked if isinstance(setting.validation, Stream) else None,
+    )
     ours = Ours.of(model, work, setting, progress, course)
     callbacks = ours.all(data)
     if checkpoint is not None:
@@ -76,10 +84,11 @@ def fit(
             *(ours.others, ours.recorder),
         )
         callbacks.insert(-1, Keeper(course, checkpoint, kept, begun))
-    with setting.guards.over(learner):
+    whole = how.steps is None and how.validation_steps is None
+    with setting.guards.over(learner), to_their_end() if whole else nullcontext():
         failure = _failure(
-            lambda: fit_from(begun, learner.model, data, validation, epochs=stage.epochs, callbacks=callbacks),
-            *(stage.name, ours.finite, setting.batch_size),
+            lambda: fit_from(begun, learner.model, data, validation, how, callbacks),
+            *(stage.name, ours.finite, setting.batch_size, setting.trust),
         )
     if failure is not None:
         ours.finite.good.restore()
@@ -121,7 +130,9 @@ class Ours:
         return [*order, self.finite, *others, self.recorder, self.steps, StopBetweenSteps()]
 
 
-def _failure(act: Callable[[], object], stage: str, finite: StopOnNonFinite, batch_size: int) -> RunFailed | None:
+def _failure(
+    act: Callable[[], object], stage: str, finite: StopOnNonFinite, batch_size: int, trust: Sequence[str]
+) -> RunFailed | None:
     """What stopped a stage; None where nothing did, or a signal came too late for that."""
     has_ended = False
     try:
@@ -133,7 +144,7 @@ def _failure(act: Callable[[], object], stage: str, finite: StopOnNonFinite, bat
     except RunFailed as error:
         return error
     except Exception as error:
-        failure = known_failure(error, stage, finite.position, batch_size)
+        failure = known_failure(error, stage, finite.position, batch_size, trust)
         if failure is None:
             raise
         return failure
@@ -142,12 +153,23 @@ def _failure(act: Callable[[], object], stage: str, finite: StopOnNonFinite, bat
 
 def training_batches(work: StageWork, setting: Setting, train: Examples | Stream, model: Any) -> tuple[Any, int | None]:
     """What `fit` takes for a model, and the steps of an epoch where they are known."""
+    steps = work.stage.steps_per_epoch
     if isinstance(train, Stream):
-        return train.source, None
+        return in_steps(train, steps), steps or (None if train.batches is None else int(train.batches))
     examples, name = weighted(train, work.stage, work.field), work.stage.name
     order, length = _order(setting, name, examples)
     augment = None if setting.augmentation is None else partial(setting.augmentation, name)
-    batches = Batches(examples, setting.batch_size, order, augment, length, setting.guards.answered, model)
+    batches = Batches(
+        examples,
+        setting.batch_size,
+        order,
+        augment,
+        length,
+        setting.guards.answered,
+        model,
+        steps=steps,
+        drop_last=setting.drop_last,
+    )
     return batches, batches.num_batches
 
 

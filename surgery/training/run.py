@@ -13,6 +13,7 @@ from surgery.execution.build import build
 from surgery.execution.commit import refuse_input, write_result
 from surgery.execution.evidence import evidence
 from surgery.execution.stopping import Stopped, deferred
+from surgery.execution.users_code import code_failed
 from surgery.execution.variables import LiveValues
 from surgery.model.archive.staging import claimed
 from surgery.model.spec import ModelSpec
@@ -83,10 +84,15 @@ def run(
         job = Job(plan, tuple(trust), device, progress or progress_for(), output, cache, store)
         with claimed(output) if output is not None else nullcontext(), ExitStack() as claims:
             return _run(job, begun(job, resume, claims), claims)
-    except SurgeryError as error:
-        for one in flatten(error):
+    except Exception as error:
+        failed = error if isinstance(error, SurgeryError) else code_failed(error, trust)
+        if failed is None:
+            raise
+        for one in flatten(failed):
             one.at(recipe.location(*one.field) if one.field else None)
-        raise
+        if failed is error:
+            raise
+        raise failed from error
 
 
 def _run(job: Job, start: Start, claims: ExitStack) -> RunResult:
@@ -99,8 +105,11 @@ def _run(job: Job, start: Start, claims: ExitStack) -> RunResult:
             account.evidence = evidence(job.plan, model, job.trust)
         with account.timed("data"):
             datasets = _datasets(job, model)
-        if datasets is not None:
+        if recipe.training is not None and datasets is not None:
             account.facts, account.streams = datasets.facts, datasets.has_streams
+            for note in datasets.notes(recipe.training):
+                account.notes.append(note)
+                job.progress.say(note)
         guards = _guards(job, model, datasets, account)
         evaluations = Evaluations.of(job, datasets)
         with account.timed("evaluation"):
@@ -213,6 +222,7 @@ def _train(
         guards,
         Watch(evaluations, guards, datasets.train),
         datasets.outputs,
+        training.data.drop_last,
     )
     with precision(model, training.precision):
         return train(model, _works(job), setting, _optimizer_state(job, model), place.keeping)

@@ -63,6 +63,7 @@ class Setting:
         guards: What keeps the stages from losing what the source model knows.
         watch: What is looked at when a stage is over.
         outputs: The places of the outputs that there are targets for; None for all.
+        drop_last: Whether the last batch of a pass is left out where it is smaller.
     """
 
     train: Examples | Stream
@@ -80,3 +81,4 @@ class Setting:
     guards: Guarding = NO_GUARDS
     watch: Watch | None = None
     outputs: Sequence[int] | None = None
+    drop_last: bool = False

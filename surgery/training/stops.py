@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import signal
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from surgery.errors import Interrupted, RunFailed, Terminated
 from surgery.execution.stopping import Stopped, raise_if_asked
+from surgery.execution.users_code import code_failed
 from surgery.training.layers import changing
 from surgery.training.resuming.state import Underway, are_finite, value_of
 
@@ -133,10 +135,24 @@ def _stopped(stop: Stopped, where: str, kept: str) -> RunFailed:
     return kind(f"{where}: {word}", expected=f"the end of the run; {kept} are kept", fix="run it again")
 
 
-def known_failure(error: Exception, stage: str, position: tuple[int, int], batch_size: int) -> RunFailed | None:
-    """The failure that an error during training stands for. None where it is an error of ours."""
+def known_failure(
+    error: Exception, stage: str, position: tuple[int, int], batch_size: int, trust: Sequence[str] = ()
+) -> RunFailed | None:
+    """The failure that an error during training stands for. None where it is an error of ours.
+
+    Args:
+        error: The error.
+        stage: The stage that trained.
+        position: Epoch and step, from 1.
+        batch_size: Examples in a step.
+        trust: The modules of the user's whose errors are their own.
+    """
     if is_out_of_memory(error):
         return out_of_memory(stage, position, batch_size)
+    if (failed := code_failed(error, trust)) is not None:
+        failed.what = f"stage '{stage}', epoch {position[0]}, step {position[1]}: {failed.what}"
+        failed.expected = f"{failed.expected}; the last good weights are kept"
+        return failed
     if isinstance(error, (ValueError, TypeError)) or type(error).__name__ in OF_BACKENDS[keras.backend.backend()]:
         epoch, step = position
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -16,6 +16,7 @@ from surgery.training.data.check import DataFacts, check_batch_size, check_data,
 from surgery.training.data.class_weight import weighted
 from surgery.training.data.examples import Examples, Stream
 from surgery.training.data.opening import open_data, split
+from surgery.training.data.stream import check_stream
 from surgery.training.layers import output_names
 from surgery.training.objects import snake_case
 from surgery.training.outputs import places, with_outputs
@@ -36,6 +37,17 @@ class Datasets:
     @property
     def has_streams(self) -> bool:
         return isinstance(self.train, Stream) or isinstance(self.validation, Stream)
+
+    def notes(self, training: Training) -> list[str]:
+        """What nobody knows before it is through."""
+        asked = (("train", self.train, "steps_per_epoch"), ("validation", self.validation, "validation_steps"))
+        return [
+            f"The {name} dataset of a factory does not say how many batches it has; one that never ends needs {key}."
+            for name, data, key in asked
+            if isinstance(data, Stream)
+            and data.batches is None
+            and not all(getattr(stage, key) for stage in training.stages)
+        ]
 
     @property
     def facts(self) -> dict[str, DataFacts]:
@@ -93,21 +105,59 @@ def _errors(training: Training, opened: Datasets, model: Any) -> list[SurgeryErr
         errors += check_stage(stage, model, opened.validation is not None, ("training", "stages", number))
     sources = (("train", opened.train), ("validation", opened.validation))
     for name, data in sources:
-        if data is None or isinstance(data, Stream):
+        if data is None:
+            continue
+        if isinstance(data, Stream):
+            errors += _unending(training, data, name)
             continue
         key = name if name == "train" or training.data.validation is not None else "train"
         for losses in loss_names(training, model):
             found = check_data(data, model, losses, (*FIELD, key))
             errors += [error for error in found if error.what not in {known.what for known in errors}]
-    if not isinstance(opened.train, Stream) and "batch_size" in training.data.model_fields_set:
+    if not isinstance(opened.train, Stream) and (
+        training.data.drop_last or "batch_size" in training.data.model_fields_set
+    ):
         errors += check_batch_size(training.data.batch_size, len(opened.train), FIELD)
-    return errors
+    return errors + _too_many_steps(training, opened.validation)
+
+
+def _unending(training: Training, data: Stream, name: str) -> list[SurgeryError]:
+    """What keeps a stream from being gone through in a stage."""
+    key = "steps_per_epoch" if name == "train" else "validation_steps"
+    found = [
+        error
+        for number, stage in enumerate(training.stages)
+        for error in check_stream(data, getattr(stage, key), key, ("training", "stages", number))
+    ]
+    for error in found:
+        error.field = error.field or (*FIELD, name)
+    return found
+
+
+def _too_many_steps(training: Training, validation: Examples | Stream | None) -> list[SurgeryError]:
+    """`validation_steps` for which there are no batches."""
+    if isinstance(validation, Stream):
+        return []
+    batches = 0 if validation is None else -(-len(validation) // training.data.batch_size)
+    return [
+        InvalidValue(
+            f"validation_steps is {stage.validation_steps}, and the validation has {batches or 'no'} batches",
+            expected=f"at most {batches}" if batches else "validation or validation_split under training.data",
+            fix="leave it out, to look at all",
+            field=("training", "stages", number, "validation_steps"),
+        )
+        for number, stage in enumerate(training.stages)
+        if (stage.validation_steps or 0) > batches
+    ]
 
 
 def _unfit(training: Training, train: Examples | Stream, trust: Sequence[str]) -> list[SurgeryError]:
     """What asks for examples by index or for classes, and does not find them."""
     errors: list[SurgeryError] = []
-    asked: dict[Field, bool] = {(*FIELD, "augmentation"): bool(training.data.augmentation)}
+    asked: dict[Field, bool] = {
+        (*FIELD, "augmentation"): bool(training.data.augmentation),
+        (*FIELD, "drop_last"): training.data.drop_last,
+    }
     for number, stage in enumerate(training.stages):
         place: Field = ("training", "stages", number)
         asked[(*place, "class_weight")] = stage.class_weight is not None

@@ -52,9 +52,15 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class Stream:
-    """Batches in an order of their own: a `tf.data.Dataset` or a `keras.utils.PyDataset` that a factory returned."""
+    """Batches in an order of their own: a `tf.data.Dataset` or a `keras.utils.PyDataset` that a factory returned.
+
+    Args:
+        source: What streams them.
+        batches: How many there are, `math.inf` where they never end; None where nobody knows before they are through.
+    """
 
     source: Any
+    batches: float | None = None
 
 
 @dataclass(frozen=True)

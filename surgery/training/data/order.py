@@ -35,9 +35,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: Examples in a batch; the last one of an epoch may be smaller.
         order: The order of an epoch; left out, the examples come as they are stored.
         augment: Varies the inputs of a batch of an epoch.
-        length: How many examples an epoch has, where its order takes some of them twice or not at all.
+        length: How many examples a pass has, where its order takes some of them twice or not at all.
         answered: What becomes of the targets of a batch, by its indices and its inputs as they were varied.
         model: What takes them, in its own structure; left out, several inputs are a tuple.
+        steps: How many batches are an epoch, which then goes on where the one before ended; left out, a pass over the examples is one.
+        drop_last: Leaves out the last batch of a pass where it is smaller.
     """
 
     def __init__(
@@ -49,16 +51,21 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         length: int | None = None,
         answered: Callable[[Indices, Any, Any], Any] | None = None,
         model: Any = None,
+        *,
+        steps: int | None = None,
+        drop_last: bool = False,
     ) -> None:
         super().__init__(workers=0, use_multiprocessing=False)
         self.examples = examples
         self.batch_size = batch_size
         self._order = order
         self._augment = augment
-        self._length = len(examples) if length is None else length
+        length = len(examples) if length is None else length
+        self._in_pass = length // batch_size if drop_last else -(-length // batch_size)
+        self._steps = self._in_pass if steps is None else steps
         self._answered = answered
         self._structure = None if model is None else structure_of(model)
-        self._epoch = self._done = 0
+        self._epoch = self._done = self._pass = 0
         self._indices = np.arange(len(examples))
 
     def start(self, epoch: int, done: int = 0) -> None:
@@ -69,19 +76,26 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             done: How many of its batches were drawn already, in a run that was interrupted; it gives the others.
         """
         self._epoch, self._done = epoch, done
+        self._take_order((epoch * self._steps + done) // self._in_pass)
+
+    def _take_order(self, number: int) -> None:
+        self._pass = number
         if self._order is not None:
-            self._indices = self._order(epoch)
+            self._indices = self._order(number)
 
     @property
     def num_batches(self) -> int:
-        return -(-self._length // self.batch_size) - self._done
+        return self._steps - self._done
 
     def __len__(self) -> int:
         return self.num_batches
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         number = self._done + index
-        first = number * self.batch_size
+        through, place = divmod(self._epoch * self._steps + number, self._in_pass)
+        if through != self._pass:
+            self._take_order(through)
+        first = place * self.batch_size
         indices = self._indices[first : first + self.batch_size]
         x, y, *weight = self.examples.take(indices)
         if self._augment is not None:
@@ -113,13 +127,16 @@ def _texts(x: Any) -> Any:
             return x
 
 
-def in_stored_order(data: Examples | Stream | None, batch_size: int, model: Any = None) -> Any:
+def in_stored_order(
+    data: Examples | Stream | None, batch_size: int, model: Any = None, steps: int | None = None
+) -> Any:
     """Batches for looking at, not for learning from: as they are stored, or as the factory streams them.
 
     Args:
         data: The examples.
         batch_size: Examples in a batch.
         model: What takes them, in its own structure.
+        steps: How many batches, the first ones; left out, all. Of a stream Keras is told so where it takes them.
     """
     match data:
         case None:
@@ -127,4 +144,4 @@ def in_stored_order(data: Examples | Stream | None, batch_size: int, model: Any 
         case Stream():
             return data.source
         case _:
-            return Batches(data, batch_size, model=model)
+            return Batches(data, batch_size, model=model, steps=steps)

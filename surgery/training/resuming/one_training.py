@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -43,9 +44,22 @@ class OneTraining(keras.callbacks.CallbackList):  # type: ignore[misc]
         super().on_train_batch_end(batch + self.done, logs)
 
 
-def fit_from(
-    begun: Underway | None, model: Any, data: Any, validation: Any, *, epochs: int, callbacks: list[Any]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How long a stage is.
+
+    Args:
+        epochs: The epochs of the whole stage.
+        steps: Those of an epoch, where a stream does not say them.
+        validation_steps: Those of a look at the validation examples, where a stream does not say them.
+    """
+
+    epochs: int
+    steps: int | None = None
+    validation_steps: int | None = None
+
+
+def fit_from(begun: Underway | None, model: Any, data: Any, validation: Any, how: Fit, callbacks: list[Any]) -> None:
     """Trains a compiled model for the epochs, or the rest of them.
 
     Args:
@@ -53,14 +67,16 @@ def fit_from(
         model: The model.
         data: What it learns from; `order.Batches` where the stage was left within an epoch.
         validation: What is looked at after each epoch.
-        epochs: Those of the whole stage.
+        how: How long the stage is.
         callbacks: Those of the whole stage.
     """
     # Keras 3.15 would shuffle the batches of a PyDataset once more, by Python's global generator.
-    how = {"epochs": epochs, "shuffle": False, "validation_data": validation, "verbose": 0}
+    epochs = how.epochs
+    keys = {"epochs": epochs, "shuffle": False, "validation_data": validation, "verbose": 0}
+    keys |= {"steps_per_epoch": how.steps, "validation_steps": how.validation_steps}
     if begun is None or not begun.step:
         first = 0 if begun is None else begun.epoch
-        model.fit(data, initial_epoch=first, callbacks=callbacks, **how)
+        model.fit(data, initial_epoch=first, callbacks=callbacks, **keys)
         return
     data.start(begun.epoch)
     whole = OneTraining(callbacks, begun.step, model=model, epochs=epochs, steps=data.num_batches, verbose=0)
@@ -70,23 +86,25 @@ def fit_from(
             # Metrics have no variables to take up before the first step, unless Keras builds them (3.15; on JAX and Torch it
             # does so itself).
             model._symbolic_build(data_batch=data[0])
-            model.fit(data, initial_epoch=begun.epoch, callbacks=whole, **how | {"epochs": begun.epoch + 1})
+            model.fit(data, initial_epoch=begun.epoch, callbacks=whole, **keys | {"epochs": begun.epoch + 1})
         else:
-            _validate(model, validation, whole, begun.epoch, begun.logs)
+            _validate(model, validation, whole, begun.epoch, begun.logs, how.validation_steps)
     whole.done, whole.is_last = 0, True
     first = epochs if model.stop_training else begun.epoch + 1
     data.start(first)
-    model.fit(data, initial_epoch=first, callbacks=whole, **how)
+    model.fit(data, initial_epoch=first, callbacks=whole, **keys)
 
 
-def _validate(model: Any, validation: Any, callbacks: OneTraining, epoch: int, logs: Mapping[str, Any]) -> None:
+def _validate(
+    model: Any, validation: Any, callbacks: OneTraining, epoch: int, logs: Mapping[str, Any], steps: int | None
+) -> None:
     """What `fit` does in an epoch when its steps are done (Keras 3.15)."""
     model.stop_training = False
     callbacks.on_train_begin()
     callbacks.on_epoch_begin(epoch)
     found: dict[str, Any] = {}
     if validation is not None:
-        found = model.evaluate(validation, callbacks=callbacks, return_dict=True, verbose=0)
+        found = model.evaluate(validation, steps=steps, callbacks=callbacks, return_dict=True, verbose=0)
     callbacks.on_epoch_end(epoch, {**logs, **{f"val_{name}": value for name, value in found.items()}})
 
 
