@@ -72,7 +72,8 @@ OLD_NAMES = (
     "Convolution3D", "Deconvolution2D", "SeparableConvolution2D", "ThresholdedReLU", "RandomHeight", "RandomWidth",
     "LocallyConnected1D", "LocallyConnected2D", "SyncBatchNormalization", "Functional", "Model", "Sequential", "Policy",
     "PolicyV1", "LayerScale", "StochasticDepth", "CustomScaleLayer", "LossFunctionWrapper", "WeightRegularizer",
-    "SumOverBatchSizeMetricWrapper",
+    "SumOverBatchSizeMetricWrapper", "RadialConstraint", "TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod",
+    "InstanceProperty", "TensorFlowOpLayer",
 )  # fmt: skip
 """Classes of Keras 1 and 2, of which Keras 3 knows some. None takes code; a loader that does not know one refuses it."""
 

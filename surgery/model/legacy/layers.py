@@ -24,7 +24,7 @@ HARMLESS = frozenset(
     {
         "adjustment", "batch_input_shape", "batch_size", "consume_less", "dynamic", "experimental_autocast", "fused",
         "implementation", "input_dim", "input_dtype", "input_length", "input_shape", "key_shape", "query_shape", "ragged",
-        "renorm", "softmax_robust_masking", "sparse", "time_major", "type_spec", "value_shape", "virtual_batch_size",
+        "renorm", "rng_type", "softmax_robust_masking", "sparse", "time_major", "type_spec", "value_shape", "virtual_batch_size",
         "weights",
     }
 )  # fmt: skip
@@ -52,6 +52,8 @@ def convert_layer(document: Mapping[str, Any], problems: Problems) -> dict[str, 
     if found is None:
         problems.add(f"the class {old}, of {where}")
         return {"module": "keras.layers", "class_name": name, "config": config, "registered_name": None}
+    if old == "RandomCrop" and "data_format" not in config:  # Keras 3 states it
+        problems.add(f"{where} ({old}), which resizes images outside training, and in Keras 3 leaves them as they are")
     if found.unsafe:  # the catalogue knows none of its arguments, for a recipe cannot write it
         return {"module": found.module, "class_name": found.name, "config": config, "registered_name": None}
     if old in SPECIAL:
@@ -67,7 +69,9 @@ def _known_arguments(found: catalogue.KerasClass, config: Config, where: str, pr
     for key, value in config.items():
         if key in found.arguments or key in found.config:
             converted[key] = _value(found, key, value, where, problems)
-        elif key not in HARMLESS and value not in (None, False, [], {}) and not _is_default(key, value):
+        elif (
+            key not in (*HARMLESS, *found.omits) and value not in (None, False, [], {}) and not _is_default(key, value)
+        ):
             problems.add(f"the argument {key}={value!r} of {where} ({found.name})")
     return converted
 
@@ -109,6 +113,13 @@ def _batch_normalization(config: Config) -> None:
     axis = config.get("axis")
     if isinstance(axis, list) and len(axis) == 1:
         config["axis"] = int(axis[0])
+
+
+def _discretization(config: Config) -> None:
+    """Keras 2 computed in floats and gave whole numbers; Keras 3 would take the dtype for that of the inputs, and cut them off."""
+    name = convert_dtype(config.pop("dtype", None))["config"]["name"]
+    if not name.startswith("int"):
+        config["dtype"] = name
 
 
 def _recurrent(config: Config) -> None:
@@ -155,6 +166,7 @@ SPECIAL: Mapping[str, Callable[[Config], None]] = {
     "BatchNormalizationV1": _batch_normalization,
     "BatchNormalizationV2": _batch_normalization,
     "SyncBatchNormalization": _sync_batch_normalization,
+    "Discretization": _discretization,
     "LeakyReLU": _leaky_relu,
     "ThresholdedReLU": _thresholded_relu,
     "GRU": _gru,

@@ -21,6 +21,8 @@ VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__slice__
 """Plain values that Keras writes as if they were objects. `values.py` looks at their content."""
 
 KERAS = ("keras", "builtins")
+OLD_KERAS = ("keras", "tf_keras")
+"""Packages whose classes files of Keras 1 and 2 name; where in the package a class was has changed with every version."""
 FOREIGN_MODELS = {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
 
@@ -91,6 +93,9 @@ class Config:
     trust: tuple[str, ...] = ()
     is_compiled: bool = False
     """Whether the whole of it says how a model was compiled."""
+    is_old: bool = False
+    """Whether Keras 1 or 2 wrote it. Only surgery's own conversion reads such a config: it goes by the names of classes, imports no
+    module, and what comes out of it is judged once more as a config of Keras 3."""
 
     @cached_property
     def objects(self) -> tuple[Object, ...]:
@@ -112,6 +117,11 @@ class Config:
                     found.append((joined(joined(one.path, "config"), "name"), one.config["name"]))
         return tuple(found)
 
+    def holds(self, found: Object) -> bool:
+        """Whether it is Keras' own, and harmless. Where old Keras had a class changed with every version, and so says nothing."""
+        is_moved = self.is_old and isinstance(found.module, str) and found.module.split(".")[0] in OLD_KERAS
+        return allowlist().holds(None if is_moved else found.module, found.name)
+
     def trusts(self, found: Object) -> bool:
         """A trusted module grants its classes. Of Keras only an exact `module.Class` can be granted, never a module.
 
@@ -132,14 +142,13 @@ class Config:
     @cached_property
     def doubtful(self) -> tuple[Object, ...]:
         """Objects that neither the list nor the user allows."""
-        known = allowlist()
         return tuple(
             found
             for found in self.objects
             if isinstance(found.name, str)
             and isinstance(found.module, str | None)
             and found.name not in VALUES
-            and not known.holds(found.module, found.name)
+            and not self.holds(found)
             and not self.trusts(found)
             and not self._is_name_alone(found)
             and not self._is_granted_lambda(found)
@@ -155,7 +164,7 @@ class Config:
             for found in self.objects
             if self._is_name_alone(found)
             and not self.trusts(found)
-            and not known.holds(found.module, found.name)
+            and not self.holds(found)
             and not (found.is_function and found.data["config"] in known.functions)
         )
 
@@ -299,5 +308,5 @@ def registered_name(config: Config) -> Found:
     for found in config.objects:
         name = found.data.get("registered_name")
         is_trusted = isinstance(name, str) and name.split(">")[0] in config.trust
-        if name not in (None, found.name) and allowlist().holds(found.module, found.name) and not is_trusted:
+        if name not in (None, found.name) and config.holds(found) and not is_trusted:
             yield _place(found, "registered_name"), f"{found} wants to be {shown(name)}"

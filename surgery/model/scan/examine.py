@@ -72,22 +72,28 @@ def examine(parts: Parts, trust: tuple[str, ...]) -> list[Finding]:
         found = judge(json.FAMILY, text, name)
         if text.value is None and not found:
             found = [Finding("scan-failed", Status.UNCHECKED, "the text could not be read", name)]
-        findings += found or _config_findings(name, text, trust, weights)
+        findings += found or _config_findings(name, text, trust, weights, is_old=_is_old(parts))
     return findings
 
 
+def _is_old(parts: Parts) -> bool:
+    """Whether surgery converts its config before anybody else reads it: that of any HDF5 file, and of archives by Keras 2."""
+    said = parts.texts[METADATA].value if METADATA in parts.texts else None
+    return parts.kind == "hdf5" or (isinstance(said, dict) and str(said.get("keras_version", "")).startswith("2"))
+
+
 def _config_findings(
-    name: str, text: JsonText, trust: tuple[str, ...], weights: Description | None
+    name: str, text: JsonText, trust: tuple[str, ...], weights: Description | None, *, is_old: bool
 ) -> Iterator[Finding]:
     if name == METADATA:
         return
     is_compiled = name == TRAINING
-    config = Config(text.value, trust, is_compiled=is_compiled)
+    config = Config(text.value, trust, is_compiled=is_compiled, is_old=is_old)
     found = _judged(config, name)
     if is_compiled:
         yield from (replace(finding, is_compiled=True) for finding in found)
         return
-    of_the_model = _judged(Config(without_compiled(text.value), trust), name) if found else []
+    of_the_model = _judged(Config(without_compiled(text.value), trust, is_old=is_old), name) if found else []
     yield from of_the_model
     yield from (replace(finding, is_compiled=True) for finding in found if finding not in of_the_model)
     if weights:

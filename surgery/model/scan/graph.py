@@ -14,6 +14,8 @@ from surgery.model.scan.json import items
 from surgery.model.scan.rule import Found, Place, joined, rule, shown
 
 FAMILY = "graph"
+OLD_CONSTANT = "_CONSTANT_VALUE"
+"""Where Keras 2 has the name of a layer when a value of the call is not a tensor."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def sources(call: Any) -> Iterator[str]:
                 history = node["config"].get("keras_history") if type(node.get("config")) is dict else None
                 if type(history) is list and history and type(history[0]) is str:
                     yield history[0]
-        elif type(node) is list and len(node) in (3, 4) and type(node[0]) is str:
+        elif type(node) is list and len(node) in (3, 4) and type(node[0]) is str and node[0] != OLD_CONSTANT:
             yield node[0]
 
 

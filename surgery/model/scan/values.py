@@ -121,9 +121,10 @@ def name_parent(config: Config) -> Found:
 
 @rule("name-separator", FAMILY)
 def name_separator(config: Config) -> Found:
-    """A layer's name has a slash or a backslash, which Keras 3 refuses and file systems obey."""
+    """A layer's name has a slash or a backslash, which Keras 3 refuses and file systems obey. In files of Keras 1 and 2 slashes are
+    usual, and become underscores."""
     for path, name in config.names:
-        if isinstance(name, str) and ("/" in name or "\\" in name):
+        if isinstance(name, str) and (("/" in name and not config.is_old) or "\\" in name):
             yield path, f"the name {shown(name)}"
 
 
