@@ -163,6 +163,8 @@ class ModelSpec(InNotebook):
     registered_name: str | None = None
     build_config: Config | None = None
     compile_config: Config | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What reading a file of Keras 1 or 2 changed so that Keras 3 computes the same, a sentence each."""
 
     @cached_property
     def by_name(self) -> Mapping[str, LayerSpec]:

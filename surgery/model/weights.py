@@ -29,11 +29,14 @@ class Stored:
     dtype: str
     file: str = ""
     """The file as the recipe names it; empty for the source model."""
+    meaning: str = ""
+    """What is done to the values of an old file, because Keras 3 computes otherwise with them."""
 
     def describe(self, path: str) -> str:
+        meaning = f", {self.meaning}" if self.meaning else ""
         if self.file:
-            return f"transplanted from {self.file}" + ("" if path == self.path else f", {self.path}")
-        return "kept" if path == self.path else f"moved from {self.path}"
+            return f"transplanted from {self.file}" + ("" if path == self.path else f", {self.path}") + meaning
+        return ("kept" if path == self.path else f"moved from {self.path}") + meaning
 
 
 @dataclass(frozen=True, slots=True)

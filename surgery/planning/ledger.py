@@ -43,6 +43,8 @@ def _remark(weight: WeightSpec) -> str:
 
 def _text(source: WeightSource, path: str, seed: int) -> str:
     text = source.describe(path)
+    for meaning in dict.fromkeys(stored.meaning for stored in stored_in(source)):
+        text += f", {meaning}" if meaning not in text else ""
     return f"{text}, seed {layer_seed(seed, path)}" if has_fresh(source) else text
 
 

@@ -132,6 +132,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
         stages=tuple(stages),
         guards=guards,
         notes=(
+            *source.spec.notes,
             *_losses(source, stored, stages),
             *untargeted_notes(recipe, stages[-1].spec if stages else main.model, guards),
             *resuming_notes(recipe, [planned.stage for planned in stages]),

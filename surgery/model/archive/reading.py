@@ -84,13 +84,13 @@ def _read(container: Container) -> tuple[ModelSpec, Places]:
         from surgery.model.legacy import read_h5
 
         return read_h5(container)
-    document = container.document
     if container.keras_version.startswith("2"):
-        from surgery.model.legacy import convert_config
+        from surgery.model.legacy import convert_config, keep_meaning
 
-        document = convert_config(document, str(container.path))
-    spec = from_config(document)
-    spec, blocks = attach(spec, _tree(container))
+        spec = from_config(convert_config(container.document, str(container.path)))
+        spec, blocks = attach(spec, _tree(container))
+        return keep_meaning(spec, places(blocks), str(container.path))
+    spec, blocks = attach(from_config(container.document), _tree(container))
     return spec, places(blocks)
 
 

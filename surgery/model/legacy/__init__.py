@@ -10,13 +10,14 @@ from surgery.model.archive.container import Container
 from surgery.model.archive.values import Place
 from surgery.model.config import from_config
 from surgery.model.legacy.h5 import read_old_file
+from surgery.model.legacy.hard_sigmoid import keep_hard_sigmoid
 from surgery.model.legacy.keras1 import upgrade
 from surgery.model.legacy.keras2 import convert_document
 from surgery.model.legacy.objects import Problems
 from surgery.model.legacy.weights import attach_old
 from surgery.model.spec import ModelSpec
 
-__all__ = ["convert_config", "read_h5"]
+__all__ = ["convert_config", "keep_meaning", "read_h5"]
 
 
 def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Place]]:
@@ -29,7 +30,23 @@ def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Plac
     """
     file = read_old_file(container)
     document = convert_config(file.document, str(container.path), is_keras_1=file.is_keras_1)
-    return attach_old(from_config(document), file)
+    spec, places = attach_old(from_config(document), file)
+    return (spec, places) if file.is_keras_3 else keep_meaning(spec, places, str(container.path))
+
+
+def keep_meaning(
+    spec: ModelSpec, places: dict[tuple[str, str], Place], where: str
+) -> tuple[ModelSpec, dict[tuple[str, str], Place]]:
+    """A model of Keras 1 or 2 changed so that Keras 3 computes with it what the old one did.
+
+    Raises:
+        ModelUnsupported: names everything that Keras 3 computes otherwise, at once.
+    """
+    problems = Problems()
+    spec, places = keep_hard_sigmoid(spec, places, problems)
+    if problems.found:
+        raise _unsupported(where, problems)
+    return spec, places
 
 
 def convert_config(document: Mapping[str, Any], where: str, *, is_keras_1: bool = False) -> Mapping[str, Any]:
@@ -45,12 +62,16 @@ def convert_config(document: Mapping[str, Any], where: str, *, is_keras_1: bool 
         document = upgrade(document, problems)
     converted = convert_document(document, problems)
     if problems.found:
-        raise ModelUnsupported(
-            f"{where} has what Keras 3 does not: {'; '.join(problems.found)}",
-            expected="layers and arguments that Keras 3 has, or custom classes registered as package>Class",
-            fix="replace these in the Keras that wrote the file, and save it again",
-        )
+        raise _unsupported(where, problems)
     return converted
+
+
+def _unsupported(where: str, problems: Problems) -> ModelUnsupported:
+    return ModelUnsupported(
+        f"{where} has what Keras 3 does not: {'; '.join(problems.found)}",
+        expected="layers and arguments that Keras 3 has, or custom classes registered as package>Class",
+        fix="replace these in the Keras that wrote the file, and save it again",
+    )
 
 
 def _is_model(document: Mapping[str, Any]) -> bool:

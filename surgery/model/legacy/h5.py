@@ -36,6 +36,10 @@ class OldFile:
     def is_keras_1(self) -> bool:
         return self.version.startswith(("0", "1"))
 
+    @property
+    def is_keras_3(self) -> bool:
+        return not self.version.startswith(("0", "1", "2"))
+
 
 def read_old_file(container: Container) -> OldFile:
     """The config and the index of weights of an `.h5`.

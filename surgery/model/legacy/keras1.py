@@ -156,6 +156,8 @@ def _layer(document: Mapping[str, Any], config: Config, problems: Problems) -> d
     converted = {_renamed(key, renamed, name, config): value for key, value in config.items()}
     if converted.get("data_format") in DIM_ORDERING:
         converted["data_format"] = DIM_ORDERING[converted["data_format"]]
+    if name in ("LSTM", "GRU"):
+        converted.setdefault("recurrent_activation", "hard_sigmoid")
     if isinstance(config.get("layer"), Mapping):
         converted["layer"] = upgrade(config["layer"], problems)
     return {**document, "class_name": name, "config": converted}

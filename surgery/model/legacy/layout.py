@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from surgery.model.archive.values import Conversion
+
 Shape = tuple[int, ...]
 
 
@@ -81,3 +83,23 @@ class CudnnBias:
     def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]:
         halves = arrays[0].reshape(2, -1)
         return halves.sum(axis=0, dtype=halves.dtype) if self.is_summed else halves
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """Some of the gates that lie side by side along the last axis, times a factor; rounded once."""
+
+    convert: Conversion | None
+    """What brings the arrays into the layout of Keras 3 first."""
+    gates: int
+    which: tuple[int, ...]
+    factor: float
+
+    def shape(self, shapes: Sequence[Shape]) -> Shape:
+        return self.convert.shape(shapes) if self.convert else shapes[0]
+
+    def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]:
+        array = self.convert(*arrays) if self.convert else arrays[0]
+        values = array.astype("float64").reshape(*array.shape[:-1], self.gates, -1)
+        values[..., list(self.which), :] *= self.factor
+        return values.reshape(array.shape).astype(array.dtype)

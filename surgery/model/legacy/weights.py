@@ -87,7 +87,7 @@ def _with_variables(spec: ModelSpec, variables: Variables, inside: str = "") -> 
 
 def _distribute(layer: LayerSpec, saved: tuple[Saved, ...]) -> list[tuple[Unit, list[Saved]]]:
     """The units of a layer with the weights of each."""
-    units = list(_units(layer))
+    units = list(units_of(layer))
     if len(units) == 1:
         return [(units[0], list(saved))]
     owners = [_owner(item.name, units) for item in saved]
@@ -117,13 +117,13 @@ def _score(unit: Unit, parts: list[str], whole: str) -> int:
     return int(whole == unit.scope[-1])
 
 
-def _units(layer: LayerSpec, path: str = "", prefix: str = "", scope: tuple[str, ...] = ()) -> Iterator[Unit]:
+def units_of(layer: LayerSpec, path: str = "", prefix: str = "", scope: tuple[str, ...] = ()) -> Iterator[Unit]:
     """The layers with variables of their own, below one layer of the model."""
     path, scope = path or layer.name, (*scope, layer.name)
     if layer.inner:
         for inner in layer.inner.listed:
             if not inner.is_input:
-                yield from _units(inner, join_path(path, inner.name), "", scope)
+                yield from units_of(inner, join_path(path, inner.name), "", scope)
         return
     wrapped = layer.config.get("layer")
     if layer.class_name == "TimeDistributed" and isinstance(wrapped, Mapping):
@@ -142,7 +142,7 @@ def _wrapped(document: Mapping[str, Any], path: str, prefix: str, scope: tuple[s
     groups = group_names(model)
     for layer in model.listed:
         if not layer.is_input:
-            yield from _units(layer, path, f"{prefix}layers/{groups[layer.name]}/", (*scope, model.name))
+            yield from units_of(layer, path, f"{prefix}layers/{groups[layer.name]}/", (*scope, model.name))
 
 
 def _keys(unit: Unit, count: int) -> list[str]:
