@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from surgery.model.changes import Diff
     from surgery.model.revision import Revision
     from surgery.model.shapes import Built
-    from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
+    from surgery.model.spec import Call, CustomClass, LayerSpec, ModelSpec, TensorSpec
     from surgery.planning import Plan
     from surgery.planning.lock import Lock
     from surgery.recipe import Recipe
@@ -48,6 +48,9 @@ class KerasWhenAsked:
 
     def materialize(self, recipe: Recipe) -> Path:
         return self._keras().materialize(recipe)
+
+    def own_methods(self, author: CustomClass) -> tuple[str, ...]:
+        return self._keras().own_methods(author)
 
     def close(self) -> None:
         """Removes what `materialize` made."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from surgery.errors import ShapeMismatch
-from surgery.execution.custom import OWN, custom_objects
+from surgery.execution.custom import class_called, custom_objects, located
+from surgery.execution.named import OWN
 from surgery.execution.sources import build_source
 from surgery.execution.variables import stored_variables
 from surgery.model.config.writing import layer_document
 from surgery.model.shapes import Built, Variable
-from surgery.model.spec import Call, LayerSpec, TensorRef, TensorSpec
+from surgery.model.spec import Call, CustomClass, LayerSpec, TensorRef, TensorSpec
 from surgery.recipe import Recipe
 
 
@@ -55,8 +56,12 @@ class KerasAnswers:
             )
             for key, value in (stored_variables(built) if layer.is_layer else {}).items()
         )
-        is_custom = type(built).__module__.split(".")[0] not in OWN
-        return Built(outputs, variables, keras.saving.get_registered_name(type(built)) if is_custom else None)
+        kind = type(built)
+        if kind.__module__.split(".")[0] in OWN:
+            return Built(outputs, variables)
+        return Built(
+            outputs, variables, CustomClass(kind.__module__, kind.__name__, keras.saving.get_registered_name(kind))
+        )
 
     def materialize(self, recipe: Recipe) -> Path:
         """Has Keras make the source model, and saves it where it lies until `close`, or as long as this object."""
@@ -68,6 +73,24 @@ class KerasAnswers:
             self._note(note)
             model.save(path)
         return path
+
+    def own_methods(self, author: CustomClass) -> tuple[str, ...]:
+        """The methods of Keras' models that a model class from outside Keras has its own of, or a class that it inherits from.
+
+        Raises:
+            UntrustedImport: nobody granted the class, or its module does not have it.
+        """
+        import keras
+
+        kind = class_called(author, self._trust)
+        public = {name for name in dir(keras.Model) if not name.startswith("_")} | {"call", "__call__"}
+        written = {
+            name
+            for base in kind.__mro__
+            if base.__module__.split(".")[0] not in (*OWN, "builtins")
+            for name in vars(base)
+        }
+        return tuple(sorted(public & written - {"get_config", "from_config"}))
 
     def close(self) -> None:
         """Removes what `materialize` made."""
@@ -96,7 +119,15 @@ def symbolic(
         ref: keras.KerasTensor(tensor.shape, tensor.dtype) for ref, tensor in zip(call.refs(), inputs, strict=True)
     }
     args, kwargs = (_placed(part, tensors) for part in (call.args, call.kwargs))
-    built = deserialize(layer_document(layer), trust, custom_objects(layer, trust))
+    layer = located(layer, trust)
+    try:
+        built = deserialize(layer_document(layer), trust, custom_objects(layer, trust))
+    except (ValueError, TypeError) as error:
+        raise ShapeMismatch(
+            f"Keras cannot make '{layer.name}' ({layer.class_name}): {str(error).splitlines()[0]:.300}",
+            expected="a config that the class takes",
+            fix="correct its arguments; for a class of your own, see that its get_config and from_config fit together",
+        ) from error
     try:
         output = built(*args, **kwargs)
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:

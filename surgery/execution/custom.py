@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from surgery.errors import CodeFailed, UntrustedImport
+from surgery.execution.named import OWN, named, names_alone
 from surgery.execution.users_code import users_errors
-from surgery.model.spec import LayerSpec, ModelSpec
-
-OWN = ("keras", "keras_hub")
+from surgery.model.scan.classes import is_name_alone
+from surgery.model.spec import CustomClass, LayerSpec, ModelSpec
 
 
 def custom_objects(spec: LayerSpec | ModelSpec, trust: Sequence[str]) -> Mapping[str, Any]:
@@ -22,11 +23,38 @@ def custom_objects(spec: LayerSpec | ModelSpec, trust: Sequence[str]) -> Mapping
     layers = [spec] if isinstance(spec, LayerSpec) else [layer for _, layer in spec.walk()]
     found: dict[str, Any] = {}
     for layer in layers:
-        module = layer.module or (layer.registered_name or "").rpartition(">")[0]
+        module = layer.module
         if module and module.split(".")[0] not in OWN:
             found[layer.registered_name or layer.class_name] = load(module, layer.class_name, trust)
         found |= {name: _function(name, module, trust) for name, module in _functions(layer.config)}
+        found |= {name: named(name, trust) for name in names_alone(layer.config)}
     return found
+
+
+def located(layer: LayerSpec, trust: Sequence[str]) -> LayerSpec:
+    """The layer with the module of its class and the name that it is registered by, where its file lacks one of them.
+
+    Raises:
+        UntrustedImport: no trusted module has the class.
+    """
+    name = layer.registered_name or layer.class_name
+    if is_name_alone(layer.module, name):
+        found = named(name, trust)
+    elif layer.module and layer.module.split(".")[0] not in OWN and layer.registered_name is None:
+        found = load(layer.module, layer.class_name, trust)
+    else:
+        return layer
+    import keras
+
+    registered = keras.saving.get_registered_name(found)
+    return replace(layer, module=found.__module__, class_name=found.__name__, registered_name=registered)
+
+
+def class_called(author: CustomClass, trust: Sequence[str]) -> Any:
+    """A class as a file names it, with or without its module."""
+    if author.module is not None:
+        return load(author.module, author.class_name, trust)
+    return named(author.registered_name or author.class_name, trust)
 
 
 def _functions(config: Any) -> Iterator[tuple[str, str]]:

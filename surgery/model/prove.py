@@ -12,8 +12,10 @@ from dataclasses import replace
 
 from surgery.errors import ShapeMismatch, ShapeUnknown
 from surgery.model import shapes
+from surgery.model.config.author import OWN
 from surgery.model.counterparts import counterparts
 from surgery.model.flow import flow
+from surgery.model.scan.classes import is_name_alone
 from surgery.model.shapes import Built, Variable
 from surgery.model.spec import Call, LayerSpec, ModelSpec, Shape, TensorRef, TensorSpec, WeightSpec, join_path
 from surgery.model.weights import Fresh, shape_text
@@ -131,12 +133,15 @@ class _Proof:
             error.what = f"'{join_path(self.inside, layer.name)}' cannot take its input: {error.what}"
             error.fix = error.fix or "list the shapes with: surgery inspect MODEL"
             raise
-        if built is None and is_known:
+        if built is None and is_known and not (self.ask and _lacks_its_place(layer)):
             return layer, call
         if built is None:
             built = self._asked(layer, inputs, call)
-        if built.registered_name:
-            layer = replace(layer, registered_name=built.registered_name)
+        if built.custom:
+            found = built.custom
+            layer = replace(
+                layer, module=found.module, class_name=found.class_name, registered_name=found.registered_name
+            )
         if index == 0 and (built.variables or not layer.weights):
             layer = replace(layer, weights=_weights(layer, built.variables))
         return layer, replace(call, outputs=built.outputs)
@@ -178,6 +183,13 @@ def _fits(given: Shape, declared: Shape) -> bool:
         given = (*given, 1)
     pairs = zip(given[1:], declared[1:], strict=False)
     return len(given) == len(declared) and all(a is None or b is None or a == b for a, b in pairs)
+
+
+def _lacks_its_place(layer: LayerSpec) -> bool:
+    """Whether the file names a class from outside Keras by halves, so that only its module can tell the rest."""
+    if layer.module is None:
+        return is_name_alone(None, layer.registered_name or layer.class_name)
+    return layer.registered_name is None and layer.module.split(".")[0] not in OWN
 
 
 def _fed(layer: LayerSpec, tensor: TensorSpec | None) -> LayerSpec:

@@ -143,6 +143,18 @@ class LayerSpec:
         return own + (self.inner.trainable_parameters if self.inner else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class CustomClass:
+    """A class from outside Keras, as a file names it: with its module, or by its name alone."""
+
+    module: str | None
+    class_name: str
+    registered_name: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.class_name}" if self.module else self.class_name
+
+
 @dataclass(frozen=True)
 class ModelSpec(InNotebook):
     """A Functional or Sequential model.
@@ -165,6 +177,8 @@ class ModelSpec(InNotebook):
     compile_config: Config | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What reading a file of Keras 1 or 2 changed so that Keras 3 computes the same, a sentence each."""
+    author: CustomClass | None = None
+    """The model class of its author's own that the file names; the spec is the Functional or Sequential that it is by its graph."""
 
     @cached_property
     def by_name(self) -> Mapping[str, LayerSpec]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from surgery.model import catalogue
 from surgery.model.edits import Edit, UpdateConfig
 from surgery.model.spec import LayerSpec, ModelSpec
 
@@ -18,16 +17,10 @@ def set_trainable(model: ModelSpec, paths: Sequence[str], value: bool) -> Iterat
     for path in paths:
         around = [(above, model[above]) for above in _above(path)] if value else []
         for inner_path, layer in (*around, *_with_inner(path, model[path])):
-            if inner_path not in seen and not layer.is_input and _has_flag(layer):
+            if inner_path not in seen and not layer.is_input:
                 seen.add(inner_path)
                 if layer.trainable is not value:
                     yield UpdateConfig(inner_path, {"trainable": value})
-
-
-def _has_flag(layer: LayerSpec) -> bool:
-    """SpatialDropout, Discretization and a few more take no `trainable`, and have nothing that trains."""
-    found = catalogue.find("layers", layer.class_name) if layer.module == "keras.layers" else None
-    return found is None or "trainable" not in found.omits
 
 
 def _above(path: str) -> list[str]:

@@ -17,8 +17,9 @@ from surgery.model.library import Library
 from surgery.model.prove import Ask, prove
 from surgery.model.scan.document import require_safe_document
 from surgery.model.shapes import Built
-from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorSpec
+from surgery.model.spec import Call, CustomClass, LayerSpec, ModelSpec, TensorSpec
 from surgery.operations import Operation, Phase
+from surgery.planning.author import author_notes
 from surgery.planning.code import refuse_code, without_code
 from surgery.planning.gradual import Field, Part, parts
 from surgery.planning.guards import GuardPlan, guard_plans
@@ -30,7 +31,6 @@ from surgery.planning.plan import Plan, Source, StagePlan
 from surgery.planning.prefix import WHOLE, frozen_prefix
 from surgery.planning.rates import Rate, rates
 from surgery.planning.resuming import resuming_notes
-from surgery.planning.signals import signal_errors
 from surgery.planning.simulate import Simulation
 from surgery.planning.source import open_source
 from surgery.planning.targets import target_errors, untargeted_notes
@@ -50,6 +50,9 @@ class KerasSide(Protocol):
 
     def materialize(self, recipe: Recipe) -> Path:
         """The file of a source model that only Keras can make."""
+
+    def own_methods(self, author: CustomClass) -> tuple[str, ...]:
+        """What a model class from outside Keras has in place of the methods that Keras' own have."""
 
 
 def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, ...] = ()) -> Plan:
@@ -71,6 +74,7 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
     except SurgeryError as error:
         error.at(recipe.location("model"))
         raise
+    told = _of_the_author(recipe, source, keras)
     refuse_patterns(recipe, source.spec)
     if source.holds_code:
         ask = without_code(ask, trust)
@@ -84,7 +88,17 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
             raise error.at(recipe.location("model")) from None
     elif not source.is_made:
         _refuse_unsafe(made, trust)
-    return replace(made, trust=trust, notes=(*(keras.notes if keras else ()), *made.notes))
+    return replace(made, trust=trust, notes=(*(keras.notes if keras else ()), *told, *made.notes))
+
+
+def _of_the_author(recipe: Recipe, source: Source, keras: KerasSide | None) -> tuple[str, ...]:
+    author = source.spec.author
+    if author is None:
+        return ()
+    try:
+        return tuple(author_notes(source, keras.own_methods(author) if keras else None))
+    except SurgeryError as error:
+        raise error.at(recipe.location("model")) from None
 
 
 def _withheld(layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:
@@ -123,7 +137,6 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
     guards: tuple[GuardPlan, ...] = ()
     if not errors:  # they look at the model that the operations make
         guards, errors = guard_plans(recipe, source.spec, main.model, stages)
-        errors += signal_errors(recipe, source.spec, main.model, stages)
     raise_all([_with_file(error, source) for error in errors])
     return Plan(
         recipe=recipe,

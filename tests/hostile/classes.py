@@ -246,7 +246,7 @@ case(
     "class-not-allowed",
     with_layer(layer("Dense", "payload", {}, "first", module="keras.src.layers.core.dense")),
 )
-case("legacy_name_of_function", "class-not-allowed", with_layer(
+case("legacy_name_of_function", "class-custom", with_layer(
     {k: v for k, v in layer("deserialize", "payload", {}, "first").items() if k != "module"}))  # fmt: skip
 case("class_name_list", "class-name-odd", in_dense(note={"class_name": ["Lambda"], "config": {}}))
 case("module_number", "class-name-odd", in_dense(note={"class_name": "Dense", "module": 1, "config": {}}))

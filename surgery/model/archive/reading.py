@@ -70,6 +70,21 @@ def read_assets(path: str | Path) -> dict[tuple[str, str], bytes]:
         return {_owner(name, groups): data for name, data in container.assets.items()}
 
 
+def stored_beside(path: str | Path) -> tuple[str, ...]:
+    """The groups of weights that belong to no layer of the model: what a class of its author's own keeps besides its graph.
+
+    Raises:
+        As `read_model`.
+    """
+    with open_container(path) as container:
+        assert container.weights is not None
+        if container.kind == "h5":
+            return ()
+        with open_file(container.weights, str(container.path)) as file:
+            groups = [name for name in file if name not in ("vars", "layers", "optimizer")]
+            return tuple(name for name in groups if any(read_tree(file[name], container.weights.size).walk()))
+
+
 def _owner(member: str, groups: Mapping[str, str]) -> tuple[str, str]:
     """The layer that a member of the archive belongs to: the innermost one."""
     owners = [group for group in groups if member.startswith(group)]
@@ -85,9 +100,11 @@ def _read(container: Container) -> tuple[ModelSpec, Places]:
 
         return read_h5(container)
     if container.keras_version.startswith("2"):
-        from surgery.model.legacy import read_archive
+        from surgery.model.legacy import convert_config, keep_meaning
 
-        return read_archive(container, _tree(container))
+        spec = from_config(convert_config(container.document, str(container.path)))
+        spec, blocks = attach(spec, _tree(container))
+        return keep_meaning(spec, places(blocks), str(container.path))
     spec, blocks = attach(from_config(container.document), _tree(container))
     return spec, places(blocks)
 

@@ -17,7 +17,8 @@ TOLD_ELSEWHERE = {"name", "trainable"}
 
 def config_changes(old: LayerSpec, new: LayerSpec) -> tuple[KeyChange, ...]:
     """The class and the constructor arguments that differ between two layers."""
-    changes = [*_value("class_name", class_of(old), class_of(new))]
+    is_half_told = old.class_name == new.class_name and not (old.registered_name and new.registered_name)
+    changes = [] if is_half_told else [*_value("class_name", class_of(old), class_of(new))]
     same_class = not changes
     before, after = without_name(old), without_name(new)
     for key in sorted(before.keys() | after.keys()):

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from surgery.errors import ModelInvalid, ModelUnsupported
+from surgery.model.config.author import of_keras
 from surgery.model.config.nodes import Tensors, has_layers, is_functional, read_calls, read_structure
 from surgery.model.config.shared import COMPILED, KEY, refuse_shared_layers, without_compiled
 from surgery.model.order import keras_order
@@ -27,8 +28,8 @@ def from_config(document: Mapping[str, Any]) -> ModelSpec:
         ModelInvalid: a document that contradicts itself.
     """
     refuse_shared_layers(document)
-    spec = _model(without_compiled(document, KEY), "the model")
-    return replace(spec, compile_config=document.get(COMPILED) or None)
+    plain, author = of_keras(without_compiled(document, KEY))
+    return replace(_model(plain, "the model"), compile_config=document.get(COMPILED) or None, author=author)
 
 
 def _model(document: Mapping[str, Any], where: str) -> ModelSpec:
@@ -118,12 +119,15 @@ def _layer(document: Mapping[str, Any], where: str, calls: tuple[Call, ...]) -> 
     if has_layers(document):
         inner = _model(document, f"'{name}'" if where == "the model" else f"{where[:-1]}/{name}'")
         config = {"name": name, **inner.config}
+    class_name, registered = str(document["class_name"]), document.get("registered_name")
+    if ">" in class_name and not registered:
+        registered, class_name = class_name, class_name.rpartition(">")[2]
     layer = LayerSpec(
         name=name,
-        class_name=str(document["class_name"]),
+        class_name=class_name,
         config=config,
         module=document.get("module"),
-        registered_name=document.get("registered_name"),
+        registered_name=registered,
         build_config=document.get("build_config"),
         calls=calls,
         inner=inner,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from surgery.errors import ModelUnsupported
 from surgery.model.archive.container import Container
 from surgery.model.archive.values import Place
 from surgery.model.config import from_config
-from surgery.model.hdf5 import Group
-from surgery.model.legacy.archives import attach_archive
+from surgery.model.config.author import of_keras
 from surgery.model.legacy.h5 import read_old_file
 from surgery.model.legacy.hard_sigmoid import keep_hard_sigmoid
 from surgery.model.legacy.keras1 import upgrade
@@ -19,7 +19,7 @@ from surgery.model.legacy.objects import Problems
 from surgery.model.legacy.weights import attach_old
 from surgery.model.spec import ModelSpec
 
-__all__ = ["convert_config", "read_archive", "read_h5"]
+__all__ = ["convert_config", "keep_meaning", "read_h5"]
 
 
 def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Place]]:
@@ -32,7 +32,7 @@ def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Plac
     """
     file = read_old_file(container)
     document = convert_config(file.document, str(container.path), is_keras_1=file.is_keras_1)
-    spec, places = attach_old(from_config(document), file)
+    spec, places = attach_old(replace(from_config(document), author=of_keras(file.document)[1]), file)
     return (spec, places) if file.is_keras_3 else keep_meaning(spec, places, str(container.path))
 
 
@@ -49,20 +49,6 @@ def keep_meaning(
     if problems.found:
         raise _unsupported(where, problems)
     return spec, places
-
-
-def read_archive(container: Container, root: Group) -> tuple[ModelSpec, dict[tuple[str, str], Place]]:
-    """The model in a `.keras` of Keras 2, and where its variables are.
-
-    Args:
-        container: The archive.
-        root: Its weights.
-
-    Raises:
-        As `read_h5`.
-    """
-    where = str(container.path)
-    return keep_meaning(*attach_archive(container.document, convert_config(container.document, where), root), where)
 
 
 def convert_config(document: Mapping[str, Any], where: str, *, is_keras_1: bool = False) -> Mapping[str, Any]:
@@ -85,7 +71,7 @@ def convert_config(document: Mapping[str, Any], where: str, *, is_keras_1: bool 
 def _unsupported(where: str, problems: Problems) -> ModelUnsupported:
     return ModelUnsupported(
         f"{where} has what Keras 3 does not: {'; '.join(problems.found)}",
-        expected="layers and arguments that Keras 3 has, or custom classes registered as package>Class",
+        expected="layers and arguments that Keras 3 has, or classes of a module that is granted with --trust",
         fix="replace these in the Keras that wrote the file, and save it again",
     )
 

@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from surgery.model import catalogue
-from surgery.model.config import from_config, to_config
-from surgery.model.config.nodes import is_functional
 from surgery.model.legacy.objects import Problems, convert_activation, convert_dtype, convert_object, is_custom
-from surgery.model.prove import prove
 
 Config = dict[str, Any]
 
@@ -49,8 +46,13 @@ def convert_layer(document: Mapping[str, Any], problems: Problems) -> dict[str, 
     config = dict(document.get("config") or {})
     where = f"the layer '{config.get('name', name)}'"
     if is_custom(name):
-        package_class = name.rpartition(">")[2]
-        return {"module": None, "class_name": package_class, "config": config, "registered_name": name}
+        module, registered = document.get("module"), document.get("registered_name") or (name if ">" in name else None)
+        return {
+            "module": module,
+            "class_name": name.rpartition(">")[2],
+            "config": config,
+            "registered_name": registered,
+        }
     found = catalogue.find("layers", name)
     if found is None:
         problems.add(f"the class {old}, of {where}")
@@ -90,7 +92,8 @@ def _value(found: catalogue.KerasClass, key: str, value: Any, where: str, proble
             return convert_object(kind, value, where, problems)
     if key in ("activation", "recurrent_activation"):
         value = convert_activation(value, where, problems)
-        return convert_any(value, problems) if isinstance(value, Mapping) else value
+        is_layer = isinstance(value, Mapping) and value.get("class_name") != "function"
+        return convert_any(value, problems) if is_layer else value
     if key == "dtype":
         return value or "float32" if found.name == "InputLayer" else convert_dtype(value)
     return convert_any(value, problems) if key in ("layer", "backward_layer", "cell", "cells") else value
@@ -102,15 +105,7 @@ def convert_any(value: Any, problems: Problems) -> Any:
 
     if isinstance(value, list):
         return [convert_any(item, problems) for item in value]
-    if not isinstance(value, Mapping) or "class_name" not in value:
-        return value
-    converted = convert_document(value, problems)
-    return _with_shapes(converted) if is_functional(converted) and not problems.found else converted
-
-
-def _with_shapes(model: Mapping[str, Any]) -> dict[str, Any]:
-    """A graph in a wrapper's config, which no shape is added to later: Keras 3 wants them stated."""
-    return to_config(prove(from_config(model), again=True, lenient=True))
+    return convert_document(value, problems) if isinstance(value, Mapping) and "class_name" in value else value
 
 
 def _input_layer(config: Config) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from surgery.model import catalogue
+from surgery.model.scan.classes import is_name_alone
 
 MODULES = {
     "initializer": "keras.initializers",
@@ -35,6 +36,13 @@ def convert_object(kind: str, value: Any, where: str, problems: Problems) -> Any
     if value is None:
         return None
     if isinstance(value, str):
+        if (
+            value not in catalogue.bare_names(f"{kind}s")
+            and catalogue.find(f"{kind}s", value) is None
+            and ">" not in value
+        ):
+            problems.add(f"the {kind} {value} of {where}")
+            return None
         value = {"class_name": value, "config": {}}
     if not isinstance(value, Mapping):
         problems.add(f"the {kind} {value!r} of {where}")
@@ -53,7 +61,11 @@ def _known(kind: str, value: Mapping[str, Any], where: str, problems: Problems) 
         custom = is_custom(name)
         if not custom:
             problems.add(f"the {kind} {name} of {where}")
-        return {**value, "module": value.get("module") if custom else None, "registered_name": name}
+        return {
+            **value,
+            "module": value.get("module") if custom else None,
+            "registered_name": value.get("registered_name", name),
+        }
     given = {ARGUMENTS.get(found.name, {}).get(k, k): v for k, v in (value.get("config") or {}).items() if k != "name"}
     config = {key: item for key, item in given.items() if key in found.arguments and key != "dtype"}
     return {"module": found.module, "class_name": found.name, "config": config, "registered_name": None}
@@ -70,20 +82,22 @@ def _keras_1(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def is_custom(name: str) -> bool:
-    """Whether a class was registered by a package outside Keras: `package>Class`."""
-    return ">" in name
+    """Whether a class is from outside Keras: registered as `package>Class`, or a name that no Keras had."""
+    return ">" in name or is_name_alone(None, name)
 
 
 def convert_activation(value: Any, where: str, problems: Problems) -> Any:
     """An activation: a name, or a layer or function object."""
     if isinstance(value, Mapping):
         name = str(value.get("class_name", ""))
+        if name == "function" and value.get("config") not in catalogue.bare_names("activations"):
+            return dict(value)  # only a grant lets it come here
         if name == "function":
             return convert_activation(value.get("config"), where, problems)
         return dict(value)
     known = catalogue.bare_names("activations")
     name = "linear" if value is None else str(value).removesuffix("_v2")
-    if name not in known and not is_custom(name):
+    if name not in known and ">" not in name:
         problems.add(f"the activation {value} of {where}")
     return known.get(name, name)
 

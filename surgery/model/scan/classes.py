@@ -23,6 +23,7 @@ VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__slice__
 KERAS = ("keras", "builtins")
 OLD_KERAS = ("keras", "tf_keras")
 """Packages whose classes files of Keras 1 and 2 name; where in the package a class was has changed with every version."""
+_CARRIES = {"Lambda", "__lambda__", "__typespec__", "function"}
 FOREIGN_MODELS = {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
 
@@ -42,6 +43,14 @@ class Allowlist:
         if module is None:
             return name in self.legacy
         return isinstance(module, str) and name in self.classes.get(module, ())
+
+
+def is_name_alone(module: object, name: object) -> bool:
+    """Whether a file has a class from outside Keras by its name alone. With trust it is looked for in the trusted modules, and nowhere
+    else; Keras' own names stay Keras' own."""
+    if module is not None or not isinstance(name, str) or name in VALUES | FOREIGN_MODELS | _CARRIES:
+        return False
+    return not allowlist().holds(None, name)
 
 
 @cache
@@ -128,6 +137,8 @@ class Config:
         Of a function Keras 3.15 writes the name alone, or `package>name`; so its exact `module.name` must be granted, or the package.
         """
         module, name = found.module, found.data.get("config") if found.is_function else found.name
+        if module is None and not found.is_function and is_name_alone(module, name):
+            return any(entry.split(".")[0] not in KERAS for entry in self.trust)
         if module is None and found.registered:
             name = found.registered
         if (module is None or found.is_function) and isinstance(name, str) and ">" in name:
@@ -186,7 +197,7 @@ class Config:
         if found.is_function:
             name = found.data.get("config")
             return found.module == "builtins" and isinstance(name, str) and not hasattr(builtins, name)
-        return found.module is None and found.name not in ("__lambda__", "Lambda", "__typespec__", *FOREIGN_MODELS)
+        return found.module is None and found.name not in FOREIGN_MODELS | _CARRIES
 
     def _says_how_it_was_compiled(self, place: Place) -> bool:
         if self.is_compiled:
@@ -275,7 +286,7 @@ def custom_class(config: Config) -> Found:
     `[tool.surgery] trust`, after reading the package."""
     for found in config.doubtful:
         module = found.module if isinstance(found.module, str) else ""
-        named = found.module is None and isinstance(found.name, str) and (">" in found.name or found.registered)
+        named = is_name_alone(found.module, found.name)
         if named or (module and module.split(".")[0] not in KERAS):
             nowhere = "" if module else ", and the program that saved it had it in no module"
             yield _place(found, "module" if module else "class_name"), f"{found} is not Keras' own{nowhere}"

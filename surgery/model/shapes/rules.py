@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from surgery.errors import ShapeMismatch
-from surgery.model.spec import Call, LayerSpec, Shape, TensorSpec
+from surgery.model.spec import Call, CustomClass, LayerSpec, Shape, TensorSpec
 from surgery.model.weights import shape_text
 
 
@@ -37,8 +37,8 @@ class Built:
 
     outputs: tuple[TensorSpec, ...]
     variables: tuple[Variable, ...] = ()
-    registered_name: str | None = None
-    """The name under which a class from outside Keras is registered, which only its module knows."""
+    custom: CustomClass | None = None
+    """The class from outside Keras: where it was found, and the name that it is registered by, which only its module knows."""
 
     @property
     def output(self) -> TensorSpec:
