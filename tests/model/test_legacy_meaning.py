@@ -11,6 +11,7 @@ import pytest
 from surgery.api import apply_to_file, plan
 from surgery.errors import ModelUnsupported
 from surgery.model.archive import read_model
+from surgery.model.spec import TensorRef
 from surgery.recipe import load_recipe
 from tests.model.test_legacy import converted, layer, numbers, old_file, sequential, values_of
 
@@ -132,3 +133,149 @@ def test_layers_with_hard_sigmoid_compute_what_they_did(tmp_path: Path, name: st
     loaded = converted(old_file(tmp_path / "m.h5", document, {"x": weights}, "2.2.4"), tmp_path / "m.keras")
     batch = numbers(4, *shape, seed=7)
     np.testing.assert_allclose(loaded(batch), plain(batch), atol=1e-6)
+
+
+# Masks
+
+
+def entry(class_name: str, name: str, *inbound: str, **config: Any) -> dict[str, Any]:
+    """A layer of a functional model of Keras 2; `name:1` is the second output of a layer."""
+    nodes = [[[one.partition(":")[0], 0, int(one.partition(":")[2] or 0), {}] for one in inbound]] if inbound else []
+    return {**layer(class_name, name, **config), "name": name, "inbound_nodes": nodes}
+
+
+def functional(inputs: list[str], output: str, *entries: dict[str, Any]) -> dict[str, Any]:
+    ends = {"input_layers": [[name, 0, 0] for name in inputs], "output_layers": [[output, 0, 0]]}
+    return {"class_name": "Model", "config": {"name": "m", "layers": list(entries), **ends}}
+
+
+def tokens(name: str, *, mask: bool = True) -> list[dict[str, Any]]:
+    return [
+        entry("InputLayer", name, batch_input_shape=[None, 4], dtype="int32"),
+        entry("Embedding", f"{name}_e", name, input_dim=9, output_dim=3, mask_zero=mask),
+    ]
+
+
+def two_embeddings(path: Path, merge: str, *, both: bool, reader: tuple[str, dict[str, Any]]) -> Path:
+    class_name, options = reader
+    model = functional(
+        ["a", "b"], "r", *tokens("a"), *tokens("b", mask=both), entry(merge, "merged", "a_e", "b_e"),
+        entry(class_name, "r", "merged", **options),
+    )  # fmt: skip
+    width = 6 if merge == "Concatenate" else 3
+    recurrent = [numbers(width, 8, seed=3), numbers(2, 8, seed=4), numbers(8, seed=5)] if class_name == "LSTM" else []
+    weights = {"a_e": [numbers(9, 3, seed=1)], "b_e": [numbers(9, 3, seed=2)], "r": recurrent}
+    return old_file(path, model, weights, "2.4.0")
+
+
+LSTM = ("LSTM", {"units": 2, "recurrent_activation": "sigmoid"})
+POOLING = ("GlobalAveragePooling1D", {})
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("merge", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"])
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("reader", [LSTM, POOLING], ids=["LSTM", "pooling"])
+def test_merges_of_masked_inputs_mean_what_they_did(tmp_path: Path, merge: str, both: bool, reader: Any) -> None:
+    import keras
+    from keras import layers, ops
+
+    path = two_embeddings(tmp_path / "m.h5", merge, both=both, reader=reader)
+    loaded = converted(path, tmp_path / "m.keras")
+    a, b = keras.Input((4,), dtype="int32"), keras.Input((4,), dtype="int32")
+    x = [layers.Embedding(9, 3)(ids) for ids in (a, b)]
+    mask = ops.logical_and(ops.not_equal(a, 0), ops.not_equal(b, 0)) if both else ops.not_equal(a, 0)
+    plain = layers.LSTM(2) if reader is LSTM else layers.GlobalAveragePooling1D()
+    model = keras.Model([a, b], plain(getattr(layers, merge)()(x), mask=mask))
+    model.set_weights(loaded.get_weights())
+    ids = [np.array([[1, 2, 0, 0], [3, 0, 4, 5]]), np.array([[1, 0, 2, 0], [6, 7, 8, 0]])]
+    np.testing.assert_array_equal(np.asarray(loaded(ids)), np.asarray(model(ids)))
+
+
+def test_the_plan_says_which_layers_are_given_their_masks(tmp_path: Path) -> None:
+    two_embeddings(tmp_path / "m.h5", "Add", both=True, reader=LSTM)
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "surgery: 1\nmodel: {path: m.h5}\noperations:\n  - {op: freeze, layers: r}\noutputs: {model: out.keras}\n"
+    )
+    made = plan(load_recipe(recipe))
+    assert made.notes[0] == "'r' is given the mask that it had in Keras 2; Keras 3 combines masks otherwise."
+    apply_to_file(made, tmp_path / "out.keras")
+    call = read_model(tmp_path / "out.keras")["r"].calls[0]
+    assert call.kwargs["mask"] == TensorRef("a_not_padding_and")
+
+
+def test_a_model_whose_masks_are_the_same_is_left_alone(tmp_path: Path) -> None:
+    model = functional(
+        ["a"], "r", *tokens("a"), entry("Dense", "d", "a_e", units=3), entry("Add", "merged", "d", "a_e"),
+        entry("LSTM", "r", "merged", units=2, recurrent_activation="sigmoid"),
+    )  # fmt: skip
+    spec = read_model(old_file(tmp_path / "m.h5", model, {}, "2.4.0"))
+    assert [one.name for one in spec.layers] == ["a", "a_e", "d", "merged", "r"]
+    assert (spec["r"].calls[0].kwargs, spec.notes) == ({}, ())
+
+
+def test_a_mask_that_rescaling_dropped_is_dropped(tmp_path: Path) -> None:
+    entries = [
+        layer("Embedding", "e", input_dim=9, output_dim=3, mask_zero=True, batch_input_shape=[None, 4]),
+        layer("Rescaling", "s", scale=2.0),
+        layer("LSTM", "r", units=2, recurrent_activation="sigmoid"),
+    ]
+    assert read_model(old_file(tmp_path / "m.h5", sequential(*entries), {}, "2.9.0"))["e"].config["mask_zero"] is False
+    entries.insert(1, layer("GRU", "g", units=3, return_sequences=True, recurrent_activation="sigmoid"))
+    with pytest.raises(ModelUnsupported, match=r"the mask of 's' \(Rescaling\).* cannot be given in a Sequential"):
+        read_model(old_file(tmp_path / "n.h5", sequential(*entries), {}, "2.9.0"))
+
+
+def test_refuses_a_mask_that_only_a_nested_model_could_compute(tmp_path: Path) -> None:
+    inner = functional(
+        ["x", "y"], "r", *(entry("InputLayer", name, batch_input_shape=[None, 4, 3]) for name in "xy"),
+        entry("Add", "merged", "x", "y"), entry("LSTM", "r", "merged", units=2),
+    )  # fmt: skip
+    nested = {**inner, "name": "inner", "inbound_nodes": [[["a_e", 0, 0, {}], ["b_e", 0, 0, {}]]]}
+    nested["config"]["name"] = "inner"
+    model = functional(["a", "b"], "inner", *tokens("a"), *tokens("b"), nested)
+    model["config"]["output_layers"] = [["inner", 1, 0]]
+    with pytest.raises(
+        ModelUnsupported, match=r"the mask of 'inner/r'.*cannot be computed from the inputs of its model"
+    ):
+        read_model(old_file(tmp_path / "m.h5", model, {}, "2.4.0"))
+
+
+# States
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(("name", "states"), [("LSTM", 2), ("GRU", 1), ("SimpleRNN", 1)])
+def test_recurrent_layers_begin_with_the_state_that_they_are_given(tmp_path: Path, name: str, states: int) -> None:
+    import keras
+
+    gates = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[name]
+    options = {} if name == "SimpleRNN" else {"recurrent_activation": "sigmoid"}
+    model = functional(
+        ["a", "b"], "two", *(entry("InputLayer", one, batch_input_shape=[None, 4, 3]) for one in "ab"),
+        entry(name, "one", "a", units=2, return_state=True, **options),
+        entry(name, "two", "b", *(f"one:{number + 1}" for number in range(states)), units=2, **options),
+    )  # fmt: skip
+    arrays = [
+        [numbers(3, 2 * gates, seed=seed), numbers(2, 2 * gates, seed=seed + 1), numbers(2 * gates, seed=seed + 2)]
+        for seed in (1, 4)
+    ]
+    path = old_file(tmp_path / "m.h5", model, dict(zip(("one", "two"), arrays, strict=True)), "2.2.4")
+    loaded = converted(path, tmp_path / "m.keras")
+    more = {"reset_after": False} if name == "GRU" else {}
+    a, b = keras.Input((4, 3)), keras.Input((4, 3))
+    _, *state = getattr(keras.layers, name)(2, return_state=True, **more)(a)
+    plain = keras.Model([a, b], getattr(keras.layers, name)(2, **more)(b, initial_state=state))
+    plain.set_weights([array for each in arrays for array in each])
+    batch = [numbers(2, 4, 3, seed=7), numbers(2, 4, 3, seed=8)]
+    np.testing.assert_array_equal(np.asarray(loaded(batch)), np.asarray(plain(batch)))
+
+
+def test_refuses_constants(tmp_path: Path) -> None:
+    model = functional(
+        ["a", "c"], "r", entry("InputLayer", "a", batch_input_shape=[None, 4, 3]),
+        entry("InputLayer", "c", batch_input_shape=[None, 3]), entry("LSTM", "r", "a", "c", units=2, num_constants=1),
+    )  # fmt: skip
+    with pytest.raises(ModelUnsupported, match=r"num_constants=1|the constants of 'r'"):
+        read_model(old_file(tmp_path / "m.h5", model, {}, "2.2.4"))

@@ -15,7 +15,9 @@ from surgery.model.legacy.h5 import read_old_file
 from surgery.model.legacy.hard_sigmoid import keep_hard_sigmoid
 from surgery.model.legacy.keras1 import upgrade
 from surgery.model.legacy.keras2 import convert_document
+from surgery.model.legacy.masks import keep_masks
 from surgery.model.legacy.objects import Problems
+from surgery.model.legacy.states import keep_states
 from surgery.model.legacy.weights import attach_old
 from surgery.model.spec import ModelSpec
 
@@ -45,6 +47,8 @@ def keep_meaning(
         ModelUnsupported: names everything that Keras 3 computes otherwise, at once.
     """
     problems = Problems()
+    spec = keep_states(spec, problems)
+    spec = keep_masks(spec, problems)  # first: a Rescaling that is put in passes on a mask as Keras 3 has it
     spec, places = keep_hard_sigmoid(spec, places, problems)
     if problems.found:
         raise _unsupported(where, problems)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from surgery.model.shapes.rules import Built, Site, Variable, rule
-from surgery.model.spec import Shape, TensorRef
+from surgery.model.spec import Shape, TensorRef, leaves
 
 
 @rule("Attention")
@@ -103,8 +103,9 @@ def _roles(site: Site) -> Roles | None:
 
 
 def _attended(site: Site) -> Shape:
-    if len(site.inputs) not in (2, 3):
-        raise site.refused(f"{site.class_name} takes a query, a value and perhaps a key, not {len(site.inputs)} inputs")
+    count = sum(1 for _ in leaves(site.call.args)) or len(site.inputs)  # masks come in the keyword arguments
+    if count not in (2, 3):
+        raise site.refused(f"{site.class_name} takes a query, a value and perhaps a key, not {count} inputs")
     return (*site.shape[:-1], site.inputs[1].shape[-1])
 
 

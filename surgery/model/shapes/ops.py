@@ -64,7 +64,9 @@ def elementwise(site: Site) -> Built | None:
     return _elementwise(site, values, joined_dtype(values)) if len(values) == 2 else None
 
 
-@operation("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual")
+@operation(
+    *("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr", "LogicalXor")
+)
 def comparison(site: Site) -> Built | None:
     values = operands(site, 2, "x1", "x2")
     return _elementwise(site, values, "bool") if len(values) == 2 else None
@@ -106,6 +108,11 @@ def reduction(site: Site) -> Built | None:
     if dtype not in FLOATS or site.get("dtype") not in (None, dtype):
         return None
     return Built((TensorSpec(_reduced(site, site.shape), dtype),))
+
+
+@operation("Any", "All")
+def truth(site: Site) -> Built:
+    return Built((TensorSpec(_reduced(site, site.shape), "bool"),))
 
 
 @operation("Argmax", "Argmin")

@@ -26,6 +26,7 @@ def arithmetic(x: Any, z: Any, i: Any, v: Any) -> list[Any]:
         *(ops.equal(i, 0), ops.not_equal(i, 0), ops.matmul(x, ops.transpose(x, (0, 2, 1)))),
         *(ops.tanh(x), ops.exp(x), ops.sqrt(x), ops.square(x), ops.log(x), ops.log1p(x), ops.rsqrt(x), ops.erf(x)),
         *(ops.abs(x), ops.reciprocal(x), ops.stop_gradient(x)),
+        *(ops.logical_and(x > 0, x > 1), ops.logical_or(i > 0, True), ops.logical_xor(x > 0, z[:, None, :] > 0)),
     ]
 
 
@@ -55,6 +56,7 @@ def reductions(x: Any, z: Any, i: Any, v: Any) -> list[Any]:
         *(ops.mean(x, axis=1), ops.sum(x, axis=[1, 2], keepdims=True), ops.max(x, axis=-1), ops.min(x)),
         *(ops.std(x, axis=1), ops.var(x, axis=1, keepdims=True), ops.prod(x, axis=1), ops.logsumexp(x, axis=-1)),
         *(ops.argmax(x, axis=-1), ops.mean(v, axis=1)),
+        *(ops.any(x > 0, axis=-1), ops.all(i > 0, axis=1, keepdims=True), ops.any(x)),
     ]
 
 
