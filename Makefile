@@ -9,7 +9,7 @@ GENERATED := schemas surgery/model/catalogue.json surgery/model/scan/allowlist.j
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz crash-test applications language-server clean
+.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz promise crash-test applications language-server clean
 
 help:
 	@echo "make demo        run the quickstart: a classifier of digits 0-4 learns 5-9"
@@ -20,6 +20,7 @@ help:
 	@echo "make docs        write the reference pages and build docs/_build"
 	@echo "make bench       time plan, inspect and diff on 550 MB models"
 	@echo "make fuzz        300,000 mutated recipes, 20,000 mutated models, 20,000 plans"
+	@echo "make promise     5,000 random recipes on random models, each plan held against plain Keras: two hours"
 	@echo "make language-server  fetch yaml-language-server from npm, for the tests of the schema in an editor"
 	@echo "make crash-test  kill processes at random, and let each operation of a commit fail"
 	@echo "make applications  surgery on every model of keras.applications: long"
@@ -50,7 +51,7 @@ demo: .venv/demo.stamp
 	@echo "and $(BIN)/surgery --help lists the commands."
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not applications"
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not promise and not applications"
 
 check: lint types imports stale
 
@@ -79,7 +80,7 @@ generated: .venv/test.stamp
 	$(BIN)/python docs/print_reference.py docs/reference
 
 golden: generated
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not applications" --snapshot-update
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not promise and not applications" --snapshot-update
 
 docs: .venv/docs.stamp
 	$(BIN)/python docs/print_reference.py docs/reference
@@ -92,6 +93,9 @@ bench: .venv/demo.stamp
 
 fuzz: .venv/test.stamp
 	$(BIN)/python -m pytest -m fuzz -s
+
+promise: .venv/test.stamp
+	$(BIN)/python -m pytest -m promise -s
 
 crash-test: .venv/test.stamp
 	$(BIN)/python -m pytest -m crash -s

@@ -54,6 +54,8 @@ class _Proof:
         self.model, self.ask, self.again, self.inside = model, ask, again, inside
         self.layers = dict(model.by_name)
         self.tensors: dict[TensorRef, TensorSpec] = {}
+        self.sizes: dict[str, list[tuple[tuple[TensorSpec, ...], dict[str, tuple[int, ...]]]]] = {}
+        """For each call of a shared layer that was built anew: what goes in, and the sizes of variables that it needs."""
 
     def run(self) -> ModelSpec:
         waiting: dict[tuple[str, int], int] = {}
@@ -72,6 +74,7 @@ class _Proof:
                 waiting[reader] -= 1
                 if not waiting[reader]:
                     ready.append(reader)
+        self._refuse_two_sizes()
         return replace(self.model, layers=tuple(self.layers.values()))
 
     def _call(self, name: str, index: int) -> None:
@@ -131,6 +134,7 @@ class _Proof:
             built = shapes.build(layer, inputs, call)
         except ShapeMismatch as error:
             error.what = f"'{join_path(self.inside, layer.name)}' cannot take its input: {error.what}"
+            error.expected = error.expected or f"an input that {layer.class_name} takes"
             error.fix = error.fix or "list the shapes with: surgery inspect MODEL"
             raise
         if built is None and is_known and not (self.ask and _lacks_its_place(layer)):
@@ -142,9 +146,27 @@ class _Proof:
             layer = replace(
                 layer, module=found.module, class_name=found.class_name, registered_name=found.registered_name
             )
+        if len(layer.calls) > 1:
+            needed = {variable.key: variable.shape for variable in built.variables}
+            self.sizes.setdefault(layer.name, []).append((inputs, needed))
         if index == 0 and (built.variables or not layer.weights):
             layer = replace(layer, weights=_weights(layer, built.variables))
         return layer, replace(call, outputs=built.outputs)
+
+    def _refuse_two_sizes(self) -> None:
+        """A layer that is called several times has one set of variables, which must fit each call."""
+        for name, calls in self.sizes.items():
+            layer = self.layers[name]
+            sizes = {weight.key: weight.shape for weight in layer.weights}
+            other = next((inputs for inputs, needed in calls if needed and needed != sizes), None)
+            if other is not None:
+                both = (layer.calls[0].inputs, other)
+                shown = " and on ".join(", ".join(shape_text(tensor.shape) for tensor in each) for each in both)
+                raise ShapeMismatch(
+                    f"'{join_path(self.inside, name)}' is called on {shown}, and its variables cannot fit both",
+                    expected="inputs of one size at every call of a shared layer",
+                    fix="give the calls inputs of one size, or each a layer of its own",
+                )
 
     def _nested(
         self, layer: LayerSpec, call: Call, inputs: tuple[TensorSpec, ...], is_known: bool, index: int

@@ -179,6 +179,14 @@ class ModelSpec(InNotebook):
     """What reading a file of Keras 1 or 2 changed so that Keras 3 computes the same, a sentence each."""
     author: CustomClass | None = None
     """The model class of its author's own that the file names; the spec is the Functional or Sequential that it is by its graph."""
+    order: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """The names of the layers in the order that ranges and indices of a recipe mean, where that may not be Keras' own."""
+
+    @property
+    def recipe_order(self) -> tuple[str, ...]:
+        """The names of the layers in the order that ranges and indices mean."""
+        is_whole = self.order and self.by_name.keys() == set(self.order)
+        return self.order if is_whole else tuple(layer.name for layer in self.layers)
 
     @cached_property
     def by_name(self) -> Mapping[str, LayerSpec]:

@@ -34,7 +34,10 @@ class Remove(Operation):
 
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
         replaced: dict[tuple[str, TensorRef], TensorRef] = {}
-        for path in self.targets(model):
+        paths = self.targets(model)
+        for path in paths:
+            if any(path.startswith(f"{around}/") for around in paths):
+                continue  # it goes with the model that it is in
             inside, name = split_path(path)
             layer = model.model_at(inside).by_name[name]
             for index, call in enumerate(layer.calls):

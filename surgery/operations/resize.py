@@ -142,6 +142,7 @@ class Resize(Operation):
                 f"'labels: old' has {len(self.labels.old)} classes, and the layer has {count} units",
                 expected=f"{count} labels, one for each unit",
                 field=("labels", "old"),
+                fix=f"write all {count} under 'old', in the order of the units",
             )
         places = {label: row for row, label in enumerate(self.labels.old)}
         return [places.get(label) for label in self.labels.new]
@@ -151,7 +152,11 @@ class Resize(Operation):
         if self.input_channels is None:
             if path in flow.spaces:
                 return path
-            raise _refusal(f"'{path}' makes no channels of its own", expected="Dense, Embedding, a convolution")
+            raise _refusal(
+                f"'{path}' makes no channels of its own",
+                expected="Dense, Embedding, a convolution",
+                fix="name the layer that makes its channels",
+            )
         if path in flow.spaces and not any(owner == path for owner, _ in flow.uses):
             return path
         read = [
@@ -162,9 +167,18 @@ class Resize(Operation):
         ]
         makers = [name for name, atoms in flow.spaces.items() if read and read[0] == set(atoms.tolist())]
         if not makers:
-            raise _refusal(f"'{path}' does not read the channels of one layer alone")
+            raise _refusal(
+                f"'{path}' does not read the channels of one layer alone",
+                expected="a layer with a kernel over the channels of one other",
+                fix="resize the layers that it reads, with 'units'",
+            )
         return makers[0]
 
 
-def _refusal(what: str, expected: str | None = None, field: tuple[str, ...] = ("layer",)) -> GraphUnsupported:
-    return GraphUnsupported(what, expected=expected, field=field)
+def _refusal(
+    what: str,
+    expected: str = "a layer whose channels every reader passes on, or has a kernel for",
+    field: tuple[str, ...] = ("layer",),
+    fix: str = "replace it with a layer of that size, and its readers with new ones: op: replace, weights: overlap",
+) -> GraphUnsupported:
+    return GraphUnsupported(what, expected=expected, fix=fix, field=field)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from surgery.model.catalogue import find
 from surgery.model.edits import Edit, UpdateConfig
 from surgery.model.spec import LayerSpec, ModelSpec
 
@@ -17,10 +18,16 @@ def set_trainable(model: ModelSpec, paths: Sequence[str], value: bool) -> Iterat
     for path in paths:
         around = [(above, model[above]) for above in _above(path)] if value else []
         for inner_path, layer in (*around, *_with_inner(path, model[path])):
-            if inner_path not in seen and not layer.is_input:
+            if inner_path not in seen and keeps_flag(layer):
                 seen.add(inner_path)
                 if layer.trainable is not value:
                     yield UpdateConfig(inner_path, {"trainable": value})
+
+
+def keeps_flag(layer: LayerSpec) -> bool:
+    """Whether a layer of its class has the flag in its config. SpatialDropout1D does not take it. Keras 3.15."""
+    known = find("layers", layer.class_name)
+    return layer.is_layer and not (known and "trainable" in known.omits)
 
 
 def _above(path: str) -> list[str]:

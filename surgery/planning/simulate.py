@@ -23,13 +23,15 @@ from surgery.errors import (
 )
 from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, UpdateConfig, apply_edits
 from surgery.model.graph import needed_for
-from surgery.model.spec import ModelSpec, split_path
+from surgery.model.spec import ModelSpec, WeightSpec, split_path
 from surgery.model.weights import dtype_of, shape_of, shape_text
 from surgery.operations import Operation, Phase
 from surgery.operations.operation import listed
+from surgery.operations.trainable import keeps_flag
 from surgery.planning.ledger import variables
 from surgery.planning.order import arranged, phases
 from surgery.planning.plan import Step
+from surgery.planning.recipe_order import in_recipe_order
 
 MOST_ERRORS = 100
 """What is reported of one recipe; the rest of such a recipe is noise."""
@@ -60,6 +62,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.model = self.source
+        self._met = {(path, weight.key) for path, _, _, weight in variables(self.source) if _is_unmakeable(weight)}
 
     def run(self) -> None:
         """Takes every operation in order; an operation in error is left out, and the next ones go on."""
@@ -110,10 +113,10 @@ class Simulation:
         if not edits:
             if operation.optional:
                 return
-            raise _nothing_to_do(operation, layers)
+            raise _nothing_to_do(operation, layers, self.model)
         self._refuse_reset(number, edits)
         self._refuse_too_much(edits)
-        model = apply_edits(self.model, edits, self.prove)
+        model = in_recipe_order(self.model, apply_edits(self.model, edits, self.prove), edits)
         _refuse_dangling(model)
         self._note(number, edits, model)
         self.model = model
@@ -130,8 +133,7 @@ class Simulation:
         misfits = {
             (path, weight.key)
             for path, _, _, weight in variables(model)
-            if shape_of(weight.source) not in (None, weight.shape)
-            or dtype_of(weight.source) not in (None, weight.dtype)
+            if _is_misfit(weight) or (_is_unmakeable(weight) and (path, weight.key) not in self._met)
         }
         self.misfits = {key: self.misfits.get(key, number) for key in sorted(misfits)}
 
@@ -200,6 +202,8 @@ class Simulation:
 
     def _misfit(self, path: str, key: str, number: int) -> SurgeryError:
         weight = next(w for w in self.model[path].weights if w.key == key)
+        if not _is_misfit(weight):
+            return self._located(_not_initialized(path, weight), number)
         old = f"{shape_text(shape_of(weight.source) or weight.shape)} {dtype_of(weight.source) or weight.dtype}"
         return self._located(
             WeightMismatch(
@@ -223,6 +227,25 @@ class Simulation:
                 self.steps[place] = replace(step, remark=remark)
 
 
+def _is_misfit(weight: WeightSpec) -> bool:
+    """Whether the values are of another shape or dtype than their variable."""
+    is_same_shape = shape_of(weight.source) in (None, weight.shape)
+    return not is_same_shape or dtype_of(weight.source) not in (None, weight.dtype)
+
+
+def _is_unmakeable(weight: WeightSpec) -> bool:
+    """Whether Keras cannot build the variable, though it would be filled afterwards: it needs a QR decomposition. Keras 3.15."""
+    return weight.initializer.startswith("Orthogonal") and weight.dtype == "bfloat16"
+
+
+def _not_initialized(path: str, weight: WeightSpec) -> SurgeryError:
+    return GraphUnsupported(
+        f"after it the {weight.name} of '{path}' would be {weight.dtype}, and Keras has no {weight.initializer} initializer in it",
+        expected="a dtype in which Keras can build the layer",
+        fix="mixed_bfloat16 computes in bfloat16, and keeps the variables in float32",
+    )
+
+
 def _check_count(operation: Operation, layers: tuple[str, ...]) -> None:
     if operation.expect is not None and len(layers) != operation.expect:
         raise UnexpectedCount(
@@ -242,8 +265,10 @@ def _check_built(operation: Operation, model: ModelSpec) -> None:
         )
 
 
-def _nothing_to_do(operation: Operation, layers: tuple[str, ...]) -> SurgeryError:
+def _nothing_to_do(operation: Operation, layers: tuple[str, ...], model: ModelSpec) -> SurgeryError:
     state = {"freeze": "already frozen", "unfreeze": "already trainable"}.get(operation.op, "already so")
+    if operation.phase is Phase.TRAINABILITY and not any(keeps_flag(model[path]) for path in layers):
+        state = "of a class that Keras gives no such flag"
     return NothingToDo(
         f"changes nothing: {listed(layers)} {'is' if len(layers) == 1 else 'are'} {state}",
         expected="an operation that changes something",

@@ -21,11 +21,28 @@ def config_changes(old: LayerSpec, new: LayerSpec) -> tuple[KeyChange, ...]:
     changes = [] if is_half_told else [*_value("class_name", class_of(old), class_of(new))]
     same_class = not changes
     before, after = without_name(old), without_name(new)
+    if old.trainable != new.trainable:
+        # The flag of what a layer holds follows its own, which is told elsewhere.
+        before, after = _without_flags(before, old.trainable), _without_flags(after, new.trainable)
     for key in sorted(before.keys() | after.keys()):
         default = default_of(new.class_name, key) if same_class else ABSENT
         changes += _value(key, before.get(key, default), after.get(key, default))
     changes += _value("arguments", _arguments(old), _arguments(new))
     return tuple(changes)
+
+
+def _without_flags(value: Any, is_trainable: bool) -> Any:
+    match value:
+        case dict():
+            return {
+                key: _without_flags(item, is_trainable)
+                for key, item in value.items()
+                if not (key == "trainable" and item is is_trainable)
+            }
+        case list():
+            return [_without_flags(item, is_trainable) for item in value]
+        case _:
+            return value
 
 
 def class_of(layer: LayerSpec) -> str:

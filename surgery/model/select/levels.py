@@ -22,7 +22,8 @@ class Levels:
     def _collect(self, model: ModelSpec, level: str) -> None:
         self._models[level] = model
         listed = self.at[level] = []
-        for layer in model.listed:
+        listed_names = {layer.name for layer in model.listed}
+        for layer in (model.by_name[name] for name in model.recipe_order if name in listed_names):
             path = join_path(level, layer.name)
             listed.append(path)
             self.layers[path] = layer
@@ -32,7 +33,7 @@ class Levels:
 
     @cached_property
     def position(self) -> dict[str, int]:
-        """Where each path stands in `model.walk()`."""
+        """Where each path stands, the layers of nested models behind their model."""
         return {path: number for number, path in enumerate(self.layers)}
 
     def ordered(self, paths: Iterable[str]) -> tuple[str, ...]:

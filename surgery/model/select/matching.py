@@ -52,7 +52,7 @@ from surgery.model.spec import LayerSpec, ModelSpec, join_path, split_path
 def select(
     model: ModelSpec, selector: Node, *, allow_empty: bool = False, source: str | None = None
 ) -> tuple[str, ...]:
-    """The paths of the layers that a selector matches, in the order of `model.walk()`.
+    """The paths of the layers that a selector matches, in the order that ranges mean.
 
     Args:
         allow_empty: Matching nothing is fine, for the whole selector and for its parts.

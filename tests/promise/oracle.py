@@ -1,0 +1,320 @@
+"""What a plan promises, held against plain Keras and NumPy: nothing here knows how surgery comes to its answers.
+
+Only what a user gets is looked at: the plan's document, the written file as Keras loads it, and the document of a diff.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import surgery
+from surgery.errors import SurgeryError, flatten
+from surgery.execution.commit import apply_to_file
+from surgery.planning.document import plan_document
+
+HEAD = "surgery: 1\nname: promise\nmodel: {path: model.keras}\noperations:\n"
+INERT = {"freeze", "unfreeze", "rename"}
+"""Operations after which the model computes what it did."""
+
+ORIGIN = r"kept|moved from ([^,\s]+)|transplanted from other.keras(?:, ([^,]+))?|sliced from ([^:,]+)|overlap of (\S+)"
+"""The words of a ledger line, and the layer that they name."""
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Outcome:
+    """What became of one recipe."""
+
+    end: str
+    """`applied`, or the codes of the errors with which it was refused."""
+    faults: list[str] = field(default_factory=list)
+    """Promises that were not kept."""
+
+
+def write_recipe(folder: Path, entries: Sequence[Mapping[str, Any]]) -> Path:
+    """The recipe of some operations on `model.keras`."""
+    path = folder / "recipe.yaml"
+    path.write_text(HEAD + "".join(f"  - {json.dumps(entry)}\n" for entry in entries))
+    return path
+
+
+def examine(folder: Path, entries: Sequence[Mapping[str, Any]], old: Any, other: Any, numbers: Any) -> Outcome:
+    """Plans and applies one recipe, and compares all that is said of it with what Keras finds.
+
+    Args:
+        folder: Where `model.keras` and `other.keras` are.
+        entries: The operations.
+        old: The model as Keras loads it.
+        other: The other one.
+        numbers: A batch for the model.
+    """
+    recipe = write_recipe(folder, entries)
+    try:
+        plan = surgery.plan(surgery.load_recipe(recipe))
+    except SurgeryError as error:
+        return Outcome(" ".join(sorted({one.code() for one in flatten(error)})), list(_refusal(error)))
+    except Exception:  # noqa: BLE001 - whatever it is, it is a fault
+        return Outcome("crashed", [f"plan: {traceback.format_exc(limit=-3)}"])
+    out = folder / "out.keras"
+    out.unlink(missing_ok=True)
+    try:
+        evidence = apply_to_file(plan, out, prove=True)
+    except SurgeryError as error:
+        return Outcome("applied", [f"apply: {one.code()}: {one.what}" for one in flatten(error)])
+    except Exception:  # noqa: BLE001
+        return Outcome("applied", [f"apply: {traceback.format_exc(limit=-3)}"])
+    try:
+        new = keras.models.load_model(out, compile=False)
+    except Exception as error:  # noqa: BLE001
+        return Outcome("applied", [f"load: {type(error).__name__}: {str(error)[:300]}"])
+    document = json.loads(json.dumps(plan_document(plan)))
+    faults = [
+        *_structure(document, new),
+        *_ledger(document, old, new, other),
+        *_computes(entries, old, new, numbers),
+        *(f"claim: {check}" for check in evidence.checks if not check.held),
+    ]
+    try:
+        diff = json.loads(json.dumps(surgery.diff(folder / "model.keras", out).to_json()))
+        faults += [f"diff: {what}" for what in _diff(diff, old, new)]
+    except Exception:  # noqa: BLE001
+        faults.append(f"diff: {traceback.format_exc(limit=-3)}")
+    return Outcome("applied", faults)
+
+
+def _refusal(error: SurgeryError) -> Iterator[str]:
+    """Every refusal says where, what was expected and what to do."""
+    for one in flatten(error):
+        missing = [name for name in ("location", "expected", "fix") if not getattr(one, name)]
+        if missing:
+            yield f"refused without {' and '.join(missing)}: {one.code()}: {one.what}"
+
+
+def flat(model: Any, prefix: str = "") -> dict[str, Any]:
+    """Every layer of a model by its path, those of nested models too."""
+    found: dict[str, Any] = {}
+    for layer in model.layers:
+        found[prefix + layer.name] = layer
+        if isinstance(layer, keras.Model):
+            found |= flat(layer, f"{prefix}{layer.name}/")
+    return found
+
+
+def is_sequential(layer: Any) -> bool:
+    """Whether Keras forgets the layer's own flag when it loads it, and keeps those of the layers inside. Keras 3.15."""
+    return isinstance(layer, keras.Sequential)
+
+
+def variables_of(layer: Any) -> dict[tuple[str, int], Array]:
+    """The values of a layer's own weights by Keras' name of each within the layer, counted where there are several of one."""
+    found: dict[tuple[str, int], Array] = {}
+    seen: Counter[str] = Counter()
+    for weight in layer.weights:
+        name = re.sub(r"_\d+(?=/|$)", "", weight.path.rpartition(f"{layer.name}/")[2])
+        found[name, seen[name]] = np.asarray(keras.ops.convert_to_numpy(weight.value))
+        seen[name] += 1
+    return found
+
+
+def _structure(document: Any, new: Any) -> Iterator[str]:
+    """The layers, shapes, flags and sizes are what the plan says."""
+    rows = dict(_rows(document["layers"]))
+    layers = flat(new)
+    if list(rows) != list(layers):
+        yield f"structure: layers {list(layers)}, planned {list(rows)}"
+        return
+    for path, layer in layers.items():
+        row = rows[path]
+        for what, found in (
+            ("class_name", type(layer).__name__),
+            ("trainable", None if is_sequential(layer) else layer.trainable),
+            ("parameters", layer.count_params() if layer.built else 0),
+            ("output_shape", _shape(layer)),
+        ):
+            if found is not None and found != row[what]:
+                yield f"structure: {what} of {path} is {found}, planned {row[what]}"
+    if document["parameters"]["after"] != new.count_params():
+        yield f"structure: {new.count_params()} parameters, planned {document['parameters']['after']}"
+    trainable = sum(int(np.prod(weight.shape)) for weight in new.trainable_weights)
+    if document["trainable_parameters"]["after"] != trainable:
+        yield f"structure: {trainable} trainable parameters, planned {document['trainable_parameters']['after']}"
+
+
+def _rows(rows: Any) -> Iterator[tuple[str, Any]]:
+    for row in rows:
+        yield row["path"], row
+        yield from _rows(row.get("layers", ()))
+
+
+def _shape(layer: Any) -> Any:
+    """The output shape of a layer that is called once, as JSON has it."""
+    try:
+        shapes = [list(tensor.shape) for tensor in keras.tree.flatten(layer.output)]
+    except (AttributeError, ValueError):
+        return None
+    return shapes[0] if len(shapes) == 1 else None
+
+
+def _ledger(document: Any, old: Any, new: Any, other: Any) -> Iterator[str]:
+    """Every variable has one line, with Keras' name, and the values that it tells of."""
+    before, after, others = flat(old), flat(new), flat(other)
+    told: Counter[str] = Counter()
+    seen: Counter[tuple[str, str]] = Counter()
+    for line in document["ledger"]:
+        path, source = line["path"], line["source"]
+        if source == "dropped":
+            continue
+        told[path] += 1
+        if path not in after:
+            yield f"ledger: no layer {path}"
+            continue
+        name = f"{line['variable']} ({line['index']})"
+        keys = [key for key in variables_of(after[path]) if key[0].rpartition("/")[2] == line["variable"]]
+        if seen[path, line["variable"]] >= len(keys):
+            yield f"ledger: Keras has no {name} in {path}"
+            continue
+        key = keys[seen[path, line["variable"]]]
+        seen[path, line["variable"]] += 1
+        yield from (f"ledger: {path} {name}: {what}" for what in _values(source, path, key, before, after, others))
+    for path, layer in after.items():
+        if not isinstance(layer, keras.Model) and told[path] != len(layer.weights):
+            yield f"ledger: {told[path]} lines for {path}, which has {len(layer.weights)} variables"
+
+
+def _values(source: str, path: str, key: tuple[str, int], before: Any, after: Any, others: Any) -> Iterator[str]:
+    """Holds the words of one line against the numbers."""
+    now = variables_of(after[path])[key]
+    words = re.match(ORIGIN, source)
+    if words is None or "other.keras (" in source:
+        return
+    is_other = source.startswith("transplanted")
+    name = next((group for group in words.groups() if group), path)
+    layers = others if is_other else before
+    if name not in layers:
+        yield f"'{source}', and there is no {name}"
+        return
+    values = variables_of(layers[name])
+    was = values.get(key)
+    if was is None:
+        yield f"'{source}', and {name} has no {key[0]}"
+        return
+    if source.startswith(("kept", "transplanted")) or ("resampled" not in source and source.startswith("moved")):
+        expected = was.astype(now.dtype) if "cast from" in source else was
+        if expected.dtype != now.dtype or expected.shape != now.shape or expected.tobytes() != now.tobytes():
+            yield f"'{source}', and the values are others"
+    elif source.startswith("overlap"):
+        corner = tuple(slice(min(sizes)) for sizes in zip(was.shape, now.shape, strict=True))
+        if not np.array_equal(was[corner].astype(now.dtype), now[corner]):
+            yield f"'{source}', and the corner is another"
+    elif source.startswith("sliced") and "new:" not in source:
+        known = set(was.astype(now.dtype).ravel().tolist())
+        if not set(now.ravel().tolist()) <= known:
+            yield f"'{source}', and there are numbers that were not"
+
+
+def _computes(entries: Sequence[Mapping[str, Any]], old: Any, new: Any, numbers: Any) -> Iterator[str]:
+    """Where no operation changes what is computed, it is what it was."""
+    if not all(entry["op"] in INERT for entry in entries):
+        return
+    names = [tensor.name for tensor in new.inputs]
+    batch = numbers
+    if isinstance(numbers, dict):
+        batch = (
+            dict(zip(sorted(names), (numbers[key] for key in sorted(numbers)), strict=True))
+            if len(numbers) == 1
+            else None
+        )
+    if batch is None:
+        return
+    one, two = (keras.tree.flatten(model(values, training=False)) for model, values in ((old, numbers), (new, batch)))
+    for first, second in zip(one, two, strict=True):
+        arrays = [np.asarray(keras.ops.convert_to_numpy(t)).astype("float64") for t in (first, second)]
+        if not np.allclose(*arrays, rtol=1e-5, atol=1e-6, equal_nan=True):
+            yield f"computes: differs by {np.abs(arrays[0] - arrays[1]).max()}"
+
+
+def _diff(diff: Any, old: Any, new: Any) -> Iterator[str]:
+    """The diff names each change, and nothing else."""
+    # A Sequential has its input beside its layers; a Functional model that it became lists it.
+    hidden = {layer.name: layer for layer in old._layers if isinstance(layer, keras.layers.InputLayer)}
+    before, after = {**hidden, **flat(old)}, flat(new)
+    if isinstance(new, keras.Sequential):
+        before = flat(old)
+    added = {path for path in after if _is_below(path, diff["added"])}
+    removed = {path for path in before if _is_below(path, diff["removed"])}
+    back = _counterparts(diff, after, added)
+    yield from (f"{path} is new and not told" for path, was in back.items() if was not in before)
+    yield from (f"{path} is gone and not told" for path in before if path not in removed and path not in back.values())
+    yield from (f"{path} is told as gone, and is {now}" for now, path in back.items() if path in removed)
+    named = {key: {entry["path"] for entry in diff[key]} for key in ("changed", "trainability", "weights", "rewired")}
+    for path, was in back.items():
+        if was not in before:
+            continue
+        layer, now = before[was], after[path]
+        for key, differs in (
+            ("changed", _config(layer) != _config(now)),
+            ("trainability", layer.trainable != now.trainable),
+            ("weights", not isinstance(now, keras.Model) and not _same_values(layer, now)),
+        ):
+            if (isinstance(now, keras.Model) and key == "changed") or (is_sequential(now) and key == "trainability"):
+                continue
+            if differs != (path in named[key]):
+                yield f"{key} of {path}: {'not told' if differs else 'told, and the same'}"
+    if diff["identical"] and (added or removed or any(named.values())):
+        yield "identical, and it is not"
+
+
+def _is_below(path: str, entries: Any) -> bool:
+    return any(path == entry["path"] or path.startswith(f"{entry['path']}/") for entry in entries)
+
+
+def _counterparts(diff: Any, after: Any, added: set[str]) -> dict[str, str]:
+    """The old path of each layer that is not new."""
+    renamed = {entry["new"]: entry["old"] for entry in diff["renamed"]}
+
+    def was(path: str) -> str:
+        if path in renamed:
+            return renamed[path]
+        inside, _, name = path.rpartition("/")
+        return f"{was(inside)}/{name}" if inside else name
+
+    return {path: was(path) for path in after if path not in added}
+
+
+def _config(layer: Any) -> Any:
+    config = json.loads(json.dumps(layer.get_config(), default=str))
+    return type(layer).__name__, _told({key: value for key, value in config.items() if key != "name"})
+
+
+def _told(config: Any) -> Any:
+    """A config without what is told elsewhere."""
+    match config:
+        case dict():
+            is_layer = "trainable" in config
+            elsewhere = ("trainable", "shared_object_id", *(("name",) if is_layer else ()))
+            return {key: _told(value) for key, value in config.items() if key not in elsewhere}
+        case list():
+            return [_told(item) for item in config]
+        case _:
+            return config
+
+
+def _same_values(one: Any, other: Any) -> bool:
+    first, second = variables_of(one), variables_of(other)
+    return first.keys() == second.keys() and all(
+        first[key].dtype == second[key].dtype
+        and first[key].shape == second[key].shape
+        and first[key].tobytes() == second[key].tobytes()
+        for key in first
+    )
