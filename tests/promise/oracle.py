@@ -158,7 +158,9 @@ def _rows(rows: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _shape(layer: Any) -> Any:
-    """The output shape of a layer that is called once, as JSON has it."""
+    """The output shape of a layer that is called once, as JSON has it. A nested model's `output` is that of its own inputs."""
+    if isinstance(layer, keras.Model):
+        return None
     try:
         shapes = [list(tensor.shape) for tensor in keras.tree.flatten(layer.output)]
     except (AttributeError, ValueError):
