@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from surgery.model.scan import limits
 from surgery.model.scan.hdf5_walk import Description, Entry
 from surgery.model.scan.rule import Found, rule
@@ -15,6 +17,17 @@ FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 NUMBERS = {"integer", "float", "enum", "opaque 1-byte", "opaque 2-byte"}
 """HDF5 has no bfloat16 and no float8; Keras stores those as opaque values of their size."""
 TEXTS = {"string", "variable string"}
+
+
+WHOLE = "model_config"
+"""The attribute of the root that makes an HDF5 file a whole model."""
+READ_OF_WHOLE = ("model_weights", "optimizer_weights")
+READ_ATTRIBUTES = re.compile(r"model_config|training_config|keras_version|backend|name|dtype|(layer|weight)_names\d*")
+
+
+def _is_read(found: Description, entry: Entry) -> bool:
+    """Whether Keras or surgery looks at what lies there. Of a whole model that is its weights, of other files everything."""
+    return WHOLE not in found.texts or entry.path == "/" or entry.path.split("/")[1] in READ_OF_WHOLE
 
 
 def _datasets(found: Description) -> list[Entry]:
@@ -88,7 +101,7 @@ def virtual(found: Description) -> Found:
 def filters(found: Description) -> Found:
     """A dataset with a filter other than deflate, shuffle or checksum: reading it would load a plugin."""
     for entry in _datasets(found):
-        for code in entry.filters:
+        for code in entry.filters if _is_read(found, entry) else ():
             if code not in FILTERS:
                 yield entry.path, f"the dataset needs the filter {code}"
 
@@ -97,7 +110,7 @@ def filters(found: Description) -> Found:
 def types(found: Description) -> Found:
     """A dataset that holds no numbers: references, variable-length, compound or opaque values. Weights are numbers."""
     for entry in _datasets(found):
-        if not entry.is_virtual and not entry.is_external and entry.type not in NUMBERS:
+        if not entry.is_virtual and not entry.is_external and entry.type not in NUMBERS and _is_read(found, entry):
             yield entry.path, f"the dataset holds {entry.type} values"
 
 
@@ -105,8 +118,27 @@ def types(found: Description) -> Found:
 def named_type(found: Description) -> Found:
     """A stored type definition, or another object that is neither a group nor a dataset."""
     for entry in found.entries:
-        if entry.kind == "type":
+        if entry.kind == "type" and _is_read(found, entry):
             yield entry.path, "neither a group nor a dataset"
+
+
+@rule("hdf5-unread", FAMILY, Status.NOTED)
+def unread(found: Description) -> Found:
+    """A group beside the model's weights, or an attribute, with texts, references or other values that no weights are. Programs keep
+    what belongs to a model there. Neither Keras nor surgery reads it, and it is not carried over."""
+    for entry in found.entries:
+        is_odd = entry.kind == "type" or (
+            entry.kind == "dataset" and not entry.is_virtual and entry.type not in NUMBERS
+        )
+        if not _is_read(found, entry) and (is_odd or any(code not in FILTERS for code in entry.filters)):
+            yield entry.path, "nobody reads this, and it is not carried over"
+        for attribute in entry.attributes:
+            if attribute.type not in NUMBERS | TEXTS and not _is_read_attribute(found, entry, attribute.name):
+                yield f"{entry.path}@{attribute.name}", "nobody reads this attribute, and it is not carried over"
+
+
+def _is_read_attribute(found: Description, entry: Entry, name: str) -> bool:
+    return WHOLE not in found.texts or (_is_read(found, entry) and bool(READ_ATTRIBUTES.fullmatch(name)))
 
 
 @rule("hdf5-alias", FAMILY)
@@ -193,5 +225,6 @@ def attributes(found: Description) -> Found:
         if len(entry.attributes) > limits.HDF5_ATTRIBUTES:
             yield entry.path, f"more than {limits.HDF5_ATTRIBUTES} attributes"
         for attribute in entry.attributes:
-            if attribute.type not in NUMBERS | TEXTS or attribute.size > limits.ATTRIBUTE_BYTES:
+            is_odd = attribute.type not in NUMBERS | TEXTS and _is_read_attribute(found, entry, attribute.name)
+            if is_odd or attribute.size > limits.ATTRIBUTE_BYTES:
                 yield f"{entry.path}@{attribute.name}", f"{attribute.size} bytes of {attribute.type} values"

@@ -6,8 +6,8 @@ from surgery.model.scan import catalogue
 from tests.hostile import HOSTILE
 from tests.model.scan.each_rule_matters import losses
 
-NOTES = {"class-compiled"}
-"""Rules that refuse nothing; `test_compiled.py` has their files."""
+NOTES = {"class-compiled", "hdf5-unread"}
+"""Rules that refuse nothing; `test_compiled.py` and `test_unread.py` have their files."""
 
 
 def test_without_any_rule_some_hostile_file_is_not_named() -> None:
