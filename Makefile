@@ -9,7 +9,7 @@ GENERATED := schemas surgery/model/catalogue.json surgery/model/scan/allowlist.j
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz promise crash-test applications language-server clean
+.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz promise crash-test test-cpus applications language-server clean
 
 help:
 	@echo "make demo        run the quickstart: a classifier of digits 0-4 learns 5-9"
@@ -23,6 +23,7 @@ help:
 	@echo "make promise     5,000 random recipes on random models, each plan held against plain Keras: two hours"
 	@echo "make language-server  fetch yaml-language-server from npm, for the tests of the schema in an editor"
 	@echo "make crash-test  kill processes at random, and let each operation of a commit fail"
+	@echo "make test-cpus   run the tests three times: with all instructions of this CPU, with AVX2 and with SSE4.1 alone"
 	@echo "make applications  surgery on every model of keras.applications: long"
 
 $(BIN)/python:
@@ -99,6 +100,12 @@ promise: .venv/test.stamp
 
 crash-test: .venv/test.stamp
 	$(BIN)/python -m pytest -m crash -s
+
+# oneDNN adds in another order with other instructions: what is called equal bit for bit is so under each, or measured.
+test-cpus: .venv/test.stamp
+	env -u ONEDNN_MAX_CPU_ISA $(MAKE) test
+	ONEDNN_MAX_CPU_ISA=AVX2 $(MAKE) test
+	ONEDNN_MAX_CPU_ISA=SSE41 $(MAKE) test
 
 applications: .venv/test.stamp
 	$(BIN)/python -m pytest tests/applications -m "applications or keras" --timeout 3600

@@ -240,6 +240,7 @@ def verify(plan: Plan, *, trust: Sequence[str] = ()) -> Verification:
     """Runs a recipe again in a scratch folder, and compares with the outputs of its lock.
 
     On the same machine with the same software they must be equal bit for bit, elsewhere within the lock's tolerances.
+    What is another is in `other_stack`.
 
     Raises:
         LockDrift: for each output, or each input other than software and machine, that is not as it is locked.

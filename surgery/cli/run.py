@@ -35,6 +35,7 @@ def run(
     Example: `surgery run recipes/quickstart/digits-0-to-9.yaml --set epochs=3`
     """
     from surgery import api
+    from surgery.planning.outputs import elsewhere
     from surgery.reporting.plan_text import plan_text
     from surgery.reporting.run_text import run_text
 
@@ -48,7 +49,8 @@ def run(
     granted = trusted(recipe, trust)
     made = api.plan(loaded, trust=granted)
     if locked:
-        api.check_lock(made)
+        for note in elsewhere(api.check_lock(made)):
+            print(f"Note: {printable(note)}\n")
     print(plan_text(made), flush=True)
     result = api.run_plan(made, trust=granted, output=output, cache=cache, resume=resume)
     print(f"\n{run_text(result.document)}")

@@ -18,6 +18,9 @@ from surgery.planning.plan import Plan
 from surgery.planning.stack import machine
 
 MACHINE, DEVICE = "output machine", "output device"
+FEATURES = "output features stage "
+"""Whether a stage trained on features of its frozen layers, and how near these came to the whole network."""
+EXACT, WHOLE = "equal bit for bit where compared", "none: the whole network"
 STACK = ("version ", "backend", "device")
 """Inputs that another stack has otherwise, without the recipe, the model or the data being others."""
 
@@ -42,6 +45,7 @@ def output_facts(model: Path, document: Mapping[str, Any]) -> dict[str, str]:
     for one in document["evaluation"]:
         found[f"output metric {one['evaluation']}: {one['metric']}"] = repr(one["after"])
     for stage in document["stages"]:
+        found[f"{FEATURES}{stage['name']}"] = _features(stage)
         for metric, value in (stage["epochs"][-1]["metrics"] if stage["epochs"] else {}).items():
             found[f"output metric stage {stage['name']}: {metric}"] = repr(value)
     return dict(sorted(found.items()))
@@ -54,10 +58,10 @@ def compare_outputs(lock: Lock, now: Facts, plan: Plan, *, same_stack: bool) -> 
         lock: A lock with outputs.
         now: The outputs of the run that was made again.
         plan: The plan of that run: it says what training never touches, and that is equal bit for bit on every stack.
-        same_stack: Whether versions, machine and device are the same; else the tolerances of the lock hold.
+        same_stack: Whether nothing is another that bits follow from; else the tolerances of the lock hold.
     """
-    locked = {name: fact for name, fact in lock.outputs.items() if name not in (OUTPUT_OF, MACHINE, DEVICE)}
-    found = {name: fact for name, fact in now.items() if name not in (MACHINE, DEVICE)}
+    locked = {name: fact for name, fact in _results(lock.outputs).items() if name != OUTPUT_OF}
+    found = _results(now)
     untouched = set() if same_stack else _untouched(plan)
     return [
         LockDrift(text, location=lock.location(name))
@@ -66,12 +70,44 @@ def compare_outputs(lock: Lock, now: Facts, plan: Plan, *, same_stack: bool) -> 
     ]
 
 
-def is_same_stack(lock: Lock, inputs: Facts, outputs: Facts) -> bool:
-    """Whether bits may be asked for: nothing about software, machine and device is another."""
-    stack = [(name, fact) for name, fact in lock.inputs.items() if name.startswith(STACK)]
-    return all(inputs.get(name) == fact for name, fact in stack) and all(
-        lock.outputs.get(name) == outputs.get(name) for name in (MACHINE, DEVICE)
-    )
+def other_stack(lock: Lock, inputs: Facts, outputs: Facts) -> list[str]:
+    """What about software, machine, device and features is another than when the lock was written, in a line each. Where nothing is,
+    bits may be asked for."""
+    then = {name: fact for name, fact in lock.inputs.items() if name.startswith(STACK)}
+    then |= {name: lock.outputs.get(name, "") for name in (MACHINE, DEVICE)}
+    now = {name: fact for name, fact in {**inputs, **outputs}.items() if name in then}
+    for name, fact in lock.outputs.items():
+        if name.startswith(FEATURES):
+            then[name], now[name] = fact, outputs.get(name, WHOLE)
+    return [text.removeprefix("output ") for _, text in differing(then, now)]
+
+
+def elsewhere(lock: Lock) -> list[str]:
+    """What to expect of a run with the inputs of a lock on another machine than that of its outputs, in a sentence."""
+    then = lock.outputs.get(MACHINE, machine())
+    if then == machine():
+        return []
+    return [
+        f"what goes in is as it is locked. What came out is of another machine ({then}; this is {machine()}): the last bits may differ"
+    ]
+
+
+def was_on_features(lock: Lock) -> bool:
+    """Whether a stage of the locked run may have trained on features. Older locks do not say."""
+    found = [fact for name, fact in lock.outputs.items() if name.startswith(FEATURES)]
+    return not found or any(fact != WHOLE for fact in found)
+
+
+def _features(stage: Mapping[str, Any]) -> str:
+    near = stage.get("features")
+    if near is None or stage.get("whole_because"):
+        return WHOLE
+    return EXACT if near["exact"] else f"within {near['tolerance']:g} of the largest value"
+
+
+def _results(outputs: Facts) -> dict[str, str]:
+    """What came out, without how."""
+    return {n: fact for n, fact in outputs.items() if n not in (MACHINE, DEVICE) and not n.startswith(FEATURES)}
 
 
 def without_stack(facts: Facts) -> dict[str, str]:

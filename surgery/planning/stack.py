@@ -81,18 +81,28 @@ def version_of(package: str) -> str:
         return MISSING
 
 
+INSTRUCTIONS = {"amx_tile": "AMX", "avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sse4_1": "SSE4.1"}
+"""What sums are computed with, by the flag that Linux has for it, the newest first: a processor of one name may have it or not."""
+KERNELS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "TF_ENABLE_ONEDNN_OPTS")
+"""Variables that choose other kernels on the same processor."""
+
+
 def machine() -> str:
-    """What else the last bits of a training depend on: system, processor, number of threads."""
+    """What else the last bits of a training depend on: system, processor, its instructions, number of threads."""
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     limits = [os.environ[name] for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS") if os.environ.get(name)]
-    return f"{platform.system()} {platform.machine()}, {_processor()}, {min([str(threads), *limits])} threads"
+    chosen = [f"{name}={os.environ[name]}" for name in KERNELS if os.environ.get(name)]
+    parts = [f"{platform.system()} {platform.machine()}", *_processor(), f"{min([str(threads), *limits])} threads"]
+    return ", ".join([*parts, *chosen])
 
 
-def _processor() -> str:
+def _processor() -> list[str]:
+    """What it is called, and the newest of its instructions."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        return platform.processor() or "unknown processor"
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown processor"
-    )
+        lines = []
+    found = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in reversed(lines)}
+    name = found.get("model name") or (platform.processor() or "unknown processor")
+    flags = found.get("flags", "").split()
+    return [name, *[text for flag, text in INSTRUCTIONS.items() if flag in flags][:1]]

@@ -118,8 +118,8 @@ def _stages(document: Document) -> Iterator[str]:
         ]
         if stage.get("reused"):
             yield f"{escape(stage['name'])}: an earlier run has done it."
-        elif stage.get("frozen_prefix"):
-            yield f"{escape(stage['name'])}: {escape(computed_once(stage))}."
+        elif told := computed_once(stage):
+            yield f"{escape(stage['name'])}: {escape(told)}."
         if stage["name"] in states:
             yield f"{escape(stage['name'])}: {escape(states[stage['name']])}."
         yield folded(summary, markdown_table(("epoch", *map(escape, names), "time"), rows))

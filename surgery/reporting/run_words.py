@@ -36,11 +36,24 @@ def epochs(number: int) -> str:
 
 
 def computed_once(stage: Mapping[str, Any]) -> str:
-    """What the frozen layers of a stage cost, and how often they would have; empty where it has none."""
+    """What the frozen layers of a stage cost, how often they would have, and how near that comes to the whole network; or why it
+    trained whole. Empty where nothing was to be computed once."""
     number = len(stage["epochs"])
+    if stage.get("whole_because"):
+        return f"the whole network in every step: {stage['whole_because']}"
     if not stage.get("frozen_prefix"):
         return ""
-    return f"{stage['frozen_prefix']}{f', instead of in each of {number} epochs' if number > 1 else ''}"
+    spared = f", instead of in each of {number} epochs" if number > 1 else ""
+    return f"{stage['frozen_prefix']}{spared}{_nearness(stage.get('features'))}"
+
+
+def _nearness(features: Mapping[str, Any] | None) -> str:
+    if not features:
+        return ""
+    how = f"within {features['difference']:.0e} of the largest value of ({features['tolerance']:g} is allowed)"
+    return (
+        f"; {'equal bit for bit to' if features['exact'] else how} the whole network on {features['examples']} examples"
+    )
 
 
 def status_sentence(document: Mapping[str, Any], escape: Callable[[str], str]) -> str:

@@ -16,6 +16,7 @@ from surgery.training.data.class_weight import weighted
 from surgery.training.data.examples import Examples, Indices, Stream
 from surgery.training.data.order import Batches, in_stored_order, permutation
 from surgery.training.data.stream import in_steps, to_their_end
+from surgery.training.frozen_prefix.agreement import Agreement
 from surgery.training.frozen_prefix.shortened import Shortened, shortened
 from surgery.training.history import EpochRecord
 from surgery.training.objects import live_callback
@@ -40,6 +41,10 @@ class Fitted:
     frozen_prefix: str | None
     optimizer: OptimizerState = NOTHING
     """What the next stage goes on with, where it does."""
+    agreement: Agreement | None = None
+    """How near the features came to the whole network, where they were compared."""
+    whole_because: str | None = None
+    """Why the whole network trained though the plan has a cut."""
 
 
 def fit(
@@ -56,13 +61,7 @@ def fit(
         checkpoint: Where it is kept.
     """
     stage = work.stage
-    short = shortened(
-        Shortened(model, setting.guards.examples(setting.train), setting.validation),
-        work.prefix,
-        setting.batch_size,
-        setting.budget,
-        *(setting.device, setting.precision),
-    )
+    short = _shortened(model, work, setting, progress, course)
     learner = setting.guards.learner(short.model, setting.outputs)
     data, steps = training_batches(work, setting, short.train, learner.model)
     compile_for(learner.model, work, setting.trust, steps)
@@ -94,7 +93,26 @@ def fit(
         ours.finite.good.restore()
         ours.others.close()
     state = state_of(learner.model) if work.hands_on and failure is None else NOTHING
-    return Fitted(ours.recorder.records, failure, short.described, state)
+    return Fitted(ours.recorder.records, failure, short.described, state, short.agreement, short.whole_because)
+
+
+def _shortened(model: Any, work: StageWork, setting: Setting, progress: Progress, course: Course) -> Shortened:
+    """The stage on features, where it has some that are near enough; where the plan promised some and there are none, that is said."""
+    name, train = work.stage.name, setting.guards.examples(setting.train)
+    short = shortened(
+        Shortened(model, train, setting.validation),
+        work.prefix,
+        setting.batch_size,
+        setting.budget,
+        setting.device,
+        setting.precision,
+        None if isinstance(train, Stream) else _order(setting, name, train)[0],
+        None if course.underway is None else course.underway.agreement,
+    )
+    course.agreement = short.agreement
+    if short.whole_because is not None:
+        progress.say(f"stage '{name}' trains the whole network: {short.whole_because}")
+    return short
 
 
 @dataclass(frozen=True)

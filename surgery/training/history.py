@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from surgery.training.frozen_prefix.agreement import Agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class StageRecord:
     """The metrics of each evaluation on the model as the stage leaves it."""
     guards: Mapping[str, float] = field(default_factory=dict)
     """What each guard against forgetting adds to the loss of that model, by its place in the recipe's list."""
+    agreement: Agreement | None = None
+    """How near the features of the frozen layers came to what the whole network computes, where they were compared."""
+    whole_because: str | None = None
+    """Why the whole network trained though the plan computes frozen layers once."""
 
     @property
     def ended_early(self) -> bool:
@@ -65,6 +71,8 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
         "seconds": round(stage.seconds, 3),
         "trainable_parameters": stage.trainable_parameters,
         "frozen_prefix": stage.frozen_prefix,
+        "features": asdict(stage.agreement) if stage.agreement else None,
+        "whole_because": stage.whole_because,
         "reused": stage.reused,
         "epochs": [_epoch(record) for record in stage.epochs],
         "evaluation": [

@@ -63,7 +63,7 @@ def cannot_repeat(device: str, streams: bool) -> tuple[str, ...]:
         streams: Whether some of the data comes from a factory as `tf.data` or `PyDataset`.
     """
     notes = [
-        "Weights repeat bit by bit with the same package versions, instruction set and number of threads.",
+        "Weights repeat bit by bit with the same package versions, processor, instruction set and number of threads.",
     ]
     if device == "gpu":
         notes.append(

@@ -116,4 +116,8 @@ def _kept(course: Course, checkpoint: Checkpoint | None) -> RunFailed | None:
 def _record(model: Any, stage: Stage, fitted: Fitted, seconds: float) -> StageRecord:
     parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     records = tuple(fitted.records)
-    return StageRecord(stage.name, stage.epochs, records, seconds, parameters, fitted.frozen_prefix)
+    return StageRecord(
+        *(stage.name, stage.epochs, records, seconds, parameters, fitted.frozen_prefix),
+        agreement=fitted.agreement,
+        whole_because=fitted.whole_because,
+    )

@@ -13,7 +13,7 @@ from surgery.errors import raise_all
 from surgery.planning import Plan
 from surgery.planning.facts import Facts
 from surgery.planning.lock import Lock
-from surgery.planning.outputs import compare_outputs, is_same_stack, output_facts
+from surgery.planning.outputs import compare_outputs, other_stack, output_facts, was_on_features
 from surgery.training.process import carry_out
 
 
@@ -23,14 +23,20 @@ class Verification:
 
     outputs: int
     """How many facts were compared."""
-    is_same_stack: bool
-    """Whether they are equal bit for bit; else they are as near as the lock's tolerances ask for."""
+    other_stack: tuple[str, ...]
+    """What bits follow from and is another than when the lock was written, in lines."""
     notes: tuple[str, ...]
     """What repetition does not cover, in sentences."""
 
+    @property
+    def is_same_stack(self) -> bool:
+        """Whether they are equal bit for bit; else they are as near as the lock's tolerances ask for."""
+        return not self.other_stack
+
 
 def verify(plan: Plan, lock: Lock, inputs: Facts, trust: Sequence[str] = ()) -> Verification:
-    """Carries out a plan in a scratch folder, which is gone afterwards.
+    """Carries out a plan in a scratch folder, which is gone afterwards. Where no stage of the locked run trained on features of frozen
+    layers, none does now.
 
     Args:
         plan: The plan of the recipe.
@@ -43,15 +49,18 @@ def verify(plan: Plan, lock: Lock, inputs: Facts, trust: Sequence[str] = ()) -> 
         SurgeryError: the run itself failed.
     """
     with tempfile.TemporaryDirectory(prefix="surgery-verify-") as scratch, _own_cache(scratch):
-        result = carry_out(plan, trust=trust, output=Path(scratch) / "model.keras")
+        result = carry_out(plan, trust=trust, output=Path(scratch) / "model.keras", cache=was_on_features(lock))
         outputs = output_facts(result.model, result.document)
-    same = is_same_stack(lock, inputs, outputs)
-    errors = compare_outputs(lock, outputs, plan, same_stack=same)
+    others = tuple(other_stack(lock, inputs, outputs))
+    errors = compare_outputs(lock, outputs, plan, same_stack=not others)
     if errors:
-        errors[-1].expected = "the same bits" if same else "the same, within the tolerances of the lock"
+        within = f"the same, within the tolerances of the lock, for bits cannot be asked for: {'; '.join(others)}"
+        errors[-1].expected = within if others else "the same bits"
         errors[-1].fix = "if the new result is meant, lock it: surgery run --lock RECIPE"
+        if others:
+            errors[-1].fix += "; or verify where the lock was written"
     raise_all(errors)
-    return Verification(len(outputs), same, tuple(result.document["notes"]))
+    return Verification(len(outputs), others, tuple(result.document["notes"]))
 
 
 @contextmanager

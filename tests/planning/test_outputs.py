@@ -12,7 +12,15 @@ from surgery.model.archive import write_archive
 from surgery.planning import Plan, stack
 from surgery.planning.facts import input_facts
 from surgery.planning.lock import Lock, make_lock
-from surgery.planning.outputs import compare_outputs, is_same_stack, output_facts, without_stack
+from surgery.planning.outputs import (
+    EXACT,
+    WHOLE,
+    compare_outputs,
+    other_stack,
+    output_facts,
+    was_on_features,
+    without_stack,
+)
 from tests.networks import classifier, values_of
 from tests.recipes_text import plan_of
 
@@ -100,8 +108,33 @@ def test_a_metric_that_is_no_number_is_near_to_nothing(tmp_path: Path, plan: Pla
 def test_what_the_same_stack_is(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs, now = input_facts(plan), outputs(tmp_path)
     lock = make_lock(inputs, outputs=now)
-    assert is_same_stack(lock, inputs, now)
-    assert not is_same_stack(lock, inputs, {**now, "output device": "gpu"})
-    assert not is_same_stack(lock, {**inputs, "version keras": "3.16.0"}, now)
+    assert other_stack(lock, inputs, now) == []
+    assert other_stack(lock, inputs, {**now, "output device": "gpu"}) == ["device: was cpu, is gpu"]
+    (line,) = other_stack(lock, {**inputs, "version keras": "3.16.0"}, now)
+    assert line.startswith("version keras: was 3.")
+    assert line.endswith(", is 3.16.0")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE42")
+    (line,) = other_stack(lock, inputs, outputs(tmp_path))
+    assert "ONEDNN_MAX_CPU_ISA" in line
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
     monkeypatch.setattr(stack, "version_of", lambda name: "0")
     assert without_stack(input_facts(plan)) == without_stack(inputs)
+
+
+def on_features(**near: Any) -> dict[str, Any]:
+    stage = {**DOCUMENT["stages"][0], "whole_because": None, "features": {"exact": False, "tolerance": 1e-5, **near}}
+    return {"stages": [stage]}
+
+
+def test_features_that_are_only_near_are_told_from_exact_ones_and_from_none(tmp_path: Path, plan: Plan) -> None:
+    inputs, name = input_facts(plan), "output features stage head"
+    whole, exact, near = (outputs(tmp_path, **how) for how in ({}, on_features(exact=True), on_features()))
+    assert [facts[name] for facts in (whole, exact, near)] == [WHOLE, EXACT, "within 1e-05 of the largest value"]
+    for then, now in ((whole, near), (near, exact), (exact, whole)):
+        (line,) = other_stack(make_lock(inputs, outputs=then), inputs, now)
+        assert line == f"features stage head: was {then[name]}, is {now[name]}"
+        assert names(make_lock(inputs, outputs=then), now, plan, False) == []
+    assert [was_on_features(make_lock(inputs, outputs=facts)) for facts in (whole, exact, near)] == [False, True, True]
+    del whole[name]
+    assert other_stack(make_lock(inputs, outputs=whole), inputs, near) == []
+    assert was_on_features(make_lock(inputs, outputs=whole))

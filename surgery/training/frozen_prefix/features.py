@@ -21,6 +21,7 @@ import numpy as np
 from surgery.execution.stopping import raise_if_asked
 from surgery.model.fingerprint import canonical_json, variable_digest
 from surgery.planning.prefix import Prefix
+from surgery.planning.stack import machine
 from surgery.training.data.examples import Array, ArrayExamples, Examples
 from surgery.training.record import versions
 from surgery.training.resuming import store
@@ -92,9 +93,9 @@ def featured(source: Examples, prefix: Any, key: str, batch_size: int, budget: B
 
 
 def prefix_key(prefix: Prefix, model: Any, *circumstances: str) -> str:
-    """A digest of all that features follow from but the examples: layers, wiring, weights, versions, circumstances."""
+    """A digest of all that features follow from but the examples: layers, wiring, weights, versions, machine, circumstances."""
     weights = [variable_digest(np.asarray(keras.ops.convert_to_numpy(variable))) for variable in model.weights]
-    parts = [prefix.digest, weights, versions(), list(circumstances)]
+    parts = [prefix.digest, weights, versions(), machine(), list(circumstances)]
     return hashlib.sha256(canonical_json(parts)).hexdigest()
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import numpy as np
 
 from surgery.planning.prefix import Prefix
-from surgery.training.data.examples import Examples, Indices, Stream
+from surgery.training.data.examples import Examples, Stream
+from surgery.training.frozen_prefix.agreement import agreement
 from surgery.training.frozen_prefix.features import Budget, Featured, featured, prefix_key
 from surgery.training.frozen_prefix.halves import Halves, halves
 
@@ -20,21 +20,19 @@ WORTH = 10**11
 
 @dataclass
 class _Parted:
-    """A model in two, and whether that gives the same bits, by dtype policy."""
+    """A model in two, and whether that gives the same bits, by dtype policy and the sizes of the batches."""
 
     model: Any
     halves: Halves
-    exact: dict[str, bool] = field(default_factory=dict)
+    exact: dict[tuple[str, int, int], bool] = field(default_factory=dict)
 
     def is_exact(self, data: Examples, found: Featured, batch_size: int, policy: str) -> bool:
         """Whether it does: looked at once, on the first batch and on the last, which may be a smaller one."""
-        if policy not in self.exact:
-            every = np.arange(len(data))
-            self.exact[policy] = all(
-                _bits(self.model, data, batch) == _bits(self.halves.tail, found.examples, batch)
-                for batch in (every[:batch_size], every[-(len(data) % batch_size or batch_size) :])
-            )
-        return self.exact[policy]
+        sizes = (policy, batch_size, len(data))
+        if sizes not in self.exact:
+            near = agreement(self.model, self.halves, data, found.examples, batch_size, None, policy)
+            self.exact[sizes] = near.exact
+        return self.exact[sizes]
 
 
 @dataclass
@@ -97,9 +95,3 @@ class SharedPrefix:
 
 def _times(number: int) -> str:
     return {1: "once", 2: "twice"}.get(number, f"{number} times")
-
-
-def _bits(model: Any, data: Examples, indices: Indices) -> list[bytes]:
-    x = data.take(indices)[0]
-    outputs = keras.tree.flatten(model.predict_on_batch(list(x) if isinstance(x, tuple) else x))
-    return [np.asarray(keras.ops.convert_to_numpy(output)).tobytes() for output in outputs]

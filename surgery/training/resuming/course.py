@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from surgery.errors import CheckpointInvalid
+from surgery.training.frozen_prefix.agreement import Agreement
 from surgery.training.history import StageRecord
 from surgery.training.layers import hold_scale, set_trainable
 from surgery.training.optimizer_state import NOTHING, OptimizerState
@@ -37,6 +38,8 @@ class Course:
         """How far the stage was that comes first now."""
         self.key: str | None = None
         """The digest of all that the stage of now follows from, where it is kept for later runs."""
+        self.agreement: Agreement | None = None
+        """What was found when the features of that stage were compared with the whole network."""
         self._model, self._stages = model, stages
         if kept is not None:
             self._go_on(kept)

@@ -12,6 +12,7 @@ from typing import Any
 from surgery.errors import CheckpointForeign, FileMissing, FileUnreadable
 from surgery.model.fingerprint import canonical_json, variable_digest
 from surgery.planning.facts import Facts
+from surgery.training.frozen_prefix.agreement import TOLERANCES
 from surgery.training.optimizer_state import OptimizerState
 from surgery.training.resuming import store
 from surgery.training.resuming.bundle import read_bundle, write_bundle
@@ -19,7 +20,7 @@ from surgery.training.resuming.course import Course
 from surgery.training.resuming.state import TrainingState, value_of
 from surgery.training.setting import StageWork
 
-FORMAT = "surgery-stage-1"
+FORMAT = "surgery-stage-2"
 
 
 @dataclass
@@ -102,5 +103,6 @@ def _planned(work: StageWork) -> dict[str, Any]:
         "rates": {path: [rate.multiplier, rate.weight_decay] for path, rate in work.rates.items()},
         "adapted": list(work.adapted),
         "prefix": [work.prefix.digest, list(work.prefix.layers)],
+        "tolerances": TOLERANCES,
         "carries": [work.goes_on, work.hands_on],
     }

@@ -152,6 +152,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
                 logs,
                 self._fitting.callbacks.states() if steps is None else steps.callbacks,
                 self._course.key,
+                self._course.agreement,
             )
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from surgery.training.data.examples import Array
+from surgery.training.frozen_prefix.agreement import Agreement
 from surgery.training.history import EpochRecord, StageRecord
 from surgery.training.layers import walk
 from surgery.training.optimizer_state import NOTHING, OptimizerState
@@ -41,6 +42,8 @@ class Underway:
     """The state of each of the recipe's callbacks."""
     key: str | None = None
     """The digest of all that the stage follows from."""
+    agreement: Agreement | None = None
+    """What was found when its features were compared with the whole network: it goes on as it began."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class TrainingState:
             tuple(_stage(record) for record in value["stages"]),
             {**value["variables"]},
             OptimizerState(slots, updates),
-            None if begun is None else Underway(**{**begun, "records": tuple(map(_epoch, begun["records"]))}),
+            None if begun is None else _underway(begun),
         )
 
 
@@ -200,7 +203,8 @@ def are_finite(variables: Iterable[Any]) -> bool:
 
 def _underway_value(begun: Underway) -> dict[str, Any]:
     plain = {name: getattr(begun, name) for name in begun.__dataclass_fields__}
-    return plain | {"records": [_plain(record) for record in begun.records]}
+    agreement = begun.agreement and asdict(begun.agreement)
+    return plain | {"records": [_plain(record) for record in begun.records], "agreement": agreement}
 
 
 def _plain(record: EpochRecord | StageRecord) -> dict[str, Any]:
@@ -208,7 +212,17 @@ def _plain(record: EpochRecord | StageRecord) -> dict[str, Any]:
 
 
 def _stage(value: Mapping[str, Any]) -> StageRecord:
-    return StageRecord(**{**value, "epochs": tuple(map(_epoch, value["epochs"]))})
+    epochs = tuple(map(_epoch, value["epochs"]))
+    return StageRecord(**{**value, "epochs": epochs, "agreement": _agreement(value.get("agreement"))})
+
+
+def _underway(value: Mapping[str, Any]) -> Underway:
+    records = tuple(map(_epoch, value["records"]))
+    return Underway(**{**value, "records": records, "agreement": _agreement(value.get("agreement"))})
+
+
+def _agreement(value: Mapping[str, Any] | None) -> Agreement | None:
+    return None if value is None else Agreement(**value)
 
 
 def _epoch(value: Mapping[str, Any]) -> EpochRecord:

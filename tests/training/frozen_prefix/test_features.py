@@ -1,4 +1,4 @@
-"""A stage without its frozen prefix gives what the whole model gives, bit by bit, and only once."""
+"""A stage without its frozen prefix gives what the whole model gives, as near as its record says, and only once."""
 
 from __future__ import annotations
 
@@ -58,10 +58,15 @@ STOPPING = {"EarlyStopping": {"monitor": "loss", "patience": 0, "mode": "max", "
 
 
 @pytest.mark.parametrize("stage", [{}, {"callbacks": (STOPPING,)}, {"class_weight": "balanced"}])
-def test_weights_are_those_of_the_whole_model_bit_by_bit(tmp_path: Path, stage: dict[str, Any]) -> None:
+def test_weights_are_those_of_the_whole_model_as_near_as_the_record_says(tmp_path: Path, stage: dict[str, Any]) -> None:
     whole, plain = trained(tmp_path, WHOLE, images(), **stage)
     short, once = trained(tmp_path, CUT, images(), **stage)
-    assert small.same(*([w for w in small.weights(one) if w.dtype.kind == "f"] for one in (whole, short)))
+    near = once.history.stages[0].agreement
+    assert near is not None
+    assert near.difference <= 1e-6
+    pairs = zip(*([w for w in small.weights(one) if w.dtype.kind == "f"] for one in (whole, short)), strict=True)
+    for one, other in pairs:
+        np.testing.assert_allclose(one, other, rtol=0 if near.exact else 1e-4, atol=0 if near.exact else 1e-5)
     assert once.history.stages[0].frozen_prefix is not None
     assert plain.history.stages[0].frozen_prefix is None
     for one, other in zip(plain.history.stages[0].epochs, once.history.stages[0].epochs, strict=True):

@@ -13,6 +13,7 @@ import surgery
 from surgery.model.spec import TensorRef
 from surgery.planning.prefix import Prefix
 from surgery.training.frozen_prefix import shared
+from surgery.training.frozen_prefix.agreement import Agreement
 from surgery.training.frozen_prefix.halves import halves
 from surgery.training.progress import Quiet
 from surgery.training.run import run
@@ -92,5 +93,5 @@ def test_it_is_left_where_it_costs_more_than_it_saves(folder: Path) -> None:
 
 def test_it_is_left_where_it_gives_other_bits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "WORTH", 0)
-    monkeypatch.setattr(shared, "_bits", lambda model, data, batch: [bytes([len(data.inputs[0].shape)])])
+    monkeypatch.setattr(shared, "agreement", lambda *_: Agreement(False, 1e-8, 1e-5, 32))
     assert carried_out(folder, RECIPE)["spared"] == []
