@@ -140,7 +140,7 @@ def _bare_names() -> dict[str, dict[str, str]]:
         "constraints": table(constraints),
         "initializers": table(initializers),
         "losses": table(losses) | {"crossentropy": "crossentropy", "ce": "ce"},
-        "metrics": table(metrics) | {"accuracy": "accuracy", "acc": "acc", "crossentropy": "crossentropy", "ce": "ce"},
+        "metrics": table(metrics) | {"accuracy": "accuracy", "acc": "acc"},
         "optimizers": table(optimizers),
         "regularizers": table(regularizers),
     }

@@ -188,6 +188,9 @@ def _check_name(kind: str, name: str) -> Iterator[Problem]:
         words = [*known, *catalogue.words(kind)]
         fix = did_you_mean(name, words)
         yield Problem("unknown-class", f"Keras has no {NOUNS[kind]} {name!r}", _form(kind), fix)
+    elif kind == "metrics" and (made := catalogue.find(kind, known[name])) and made.required:
+        example = f"{made.name}: {{{', '.join(f'{argument}: ...' for argument in made.required)}}}"
+        yield Problem("missing-key", f"the metric {name!r} needs {made.required[0]!r}", example, f"write {example}")
 
 
 def _check_custom(key: str) -> Iterator[Problem]:

@@ -31,6 +31,7 @@ from surgery.planning.plan import Plan, Source, StagePlan
 from surgery.planning.prefix import WHOLE, frozen_prefix
 from surgery.planning.rates import Rate, rates
 from surgery.planning.resuming import resuming_notes
+from surgery.planning.signals import signal_errors
 from surgery.planning.simulate import Simulation
 from surgery.planning.source import open_source
 from surgery.planning.targets import target_errors, untargeted_notes
@@ -137,6 +138,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
     guards: tuple[GuardPlan, ...] = ()
     if not errors:  # they look at the model that the operations make
         guards, errors = guard_plans(recipe, source.spec, main.model, stages)
+        errors += signal_errors(recipe, source.spec, main.model, stages)
     raise_all([_with_file(error, source) for error in errors])
     return Plan(
         recipe=recipe,

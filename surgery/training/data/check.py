@@ -11,6 +11,7 @@ import numpy as np
 
 from surgery.errors import DataInvalid, InvalidValue, SurgeryError
 from surgery.model.weights import shape_text
+from surgery.planning.signals import signals_of, stage_errors
 from surgery.recipe.training import Stage
 from surgery.training.data.examples import Array, Examples, TensorFacts
 from surgery.training.data.targets import Output, check_targets
@@ -58,30 +59,29 @@ def check_data(examples: Examples, model: Any, losses: Sequence[str | None] | No
     return errors
 
 
-def check_stage(stage: Stage, model: Any, has_validation: bool, place: Field) -> list[SurgeryError]:
+def check_stage(
+    stage: Stage, model: Any, has_validation: bool, place: Field, own: Mapping[int, str] | None = None
+) -> list[SurgeryError]:
     """What keeps a stage from doing what it seems to do: a loss that the last activation does not suit, a metric to
-    watch that nobody measures."""
+    watch that nobody measures.
+
+    Args:
+        stage: The stage.
+        model: What it trains, with the outputs that there are targets for.
+        has_validation: Whether there are validation examples.
+        place: Where it stands.
+        own: The names of metrics of one's own, by their place.
+    """
     errors: list[SurgeryError] = []
     for output in outputs_of(model):
         if error := _activation_error(stage, output):
             error.field = (*place, *stage.loss_keys(output.name))
             errors.append(error)
-    for number, callback in enumerate(stage.callbacks):
-        monitor = str(callback.config.get("monitor", DEFAULT_MONITOR.get(callback.class_name, "")))
-        if monitor.startswith("val_") and not has_validation:
-            errors.append(
-                InvalidValue(
-                    f"{callback.class_name} watches '{monitor}', and the training has no validation examples",
-                    expected="validation or validation_split under training.data",
-                    fix=f"monitor: {monitor.removeprefix('val_')}",
-                    field=(*place, "callbacks", number),
-                )
-            )
+    signals = signals_of(stage, output_names(model), has_validation=has_validation, own=own)
+    for error in stage_errors(stage, signals):
+        error.field = (*place, *error.field)
+        errors.append(error)
     return errors
-
-
-DEFAULT_MONITOR = {"EarlyStopping": "val_loss", "ModelCheckpoint": "", "ReduceLROnPlateau": "val_loss"}
-"""What a callback of Keras watches when the recipe does not say it; ModelCheckpoint then only saves."""
 
 
 def check_batch_size(batch_size: int, examples: int, place: Field) -> list[SurgeryError]:

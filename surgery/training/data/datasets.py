@@ -18,7 +18,7 @@ from surgery.training.data.examples import Examples, Stream
 from surgery.training.data.opening import open_data, split
 from surgery.training.data.stream import check_stream
 from surgery.training.layers import output_names
-from surgery.training.objects import snake_case
+from surgery.training.objects import live, snake_case
 from surgery.training.outputs import places, with_outputs
 from surgery.training.place import Field, Place
 
@@ -82,7 +82,9 @@ def open_datasets(training: Training, model: Any, folder: Path, trust: Sequence[
         train, validation = _split(train, data.validation_split, seed)
     opened = Datasets(train, validation, tuple(outputs))
     raise_all(
-        _errors(training, opened, model) + _unfit(training, opened.train, trust) + _unsaved(training, whole, outputs)
+        _errors(training, opened, model, trust)
+        + _unfit(training, opened.train, trust)
+        + _unsaved(training, whole, outputs)
     )
     return opened
 
@@ -99,10 +101,16 @@ def _split(train: Examples | Stream, fraction: float, seed: int) -> tuple[Exampl
     return split(train, fraction, seed)
 
 
-def _errors(training: Training, opened: Datasets, model: Any) -> list[SurgeryError]:
+def _errors(training: Training, opened: Datasets, model: Any, trust: Sequence[str]) -> list[SurgeryError]:
     errors: list[SurgeryError] = []
     for number, stage in enumerate(training.stages):
-        errors += check_stage(stage, model, opened.validation is not None, ("training", "stages", number))
+        place: Field = ("training", "stages", number)
+        own = {
+            n: name
+            for n, metric in enumerate(stage.metrics)
+            if metric.is_custom and (name := getattr(live(metric, trust, (*place, "metrics", n)), "name", None))
+        }
+        errors += check_stage(stage, model, opened.validation is not None, place, own)
     sources = (("train", opened.train), ("validation", opened.validation))
     for name, data in sources:
         if data is None:
