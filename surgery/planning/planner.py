@@ -19,6 +19,7 @@ from surgery.model.scan.document import require_safe_document
 from surgery.model.shapes import Built
 from surgery.model.spec import Call, CustomClass, LayerSpec, ModelSpec, TensorSpec
 from surgery.operations import Operation, Phase
+from surgery.planning.augmentation import augmentation_errors, augmentation_notes
 from surgery.planning.author import author_notes
 from surgery.planning.code import refuse_code, without_code
 from surgery.planning.gradual import Field, Part, parts
@@ -139,6 +140,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
     if not errors:  # they look at the model that the operations make
         guards, errors = guard_plans(recipe, source.spec, main.model, stages)
         errors += signal_errors(recipe, source.spec, main.model, stages)
+        errors += augmentation_errors(recipe, main.model)
     raise_all([_with_file(error, source) for error in errors])
     return Plan(
         recipe=recipe,
@@ -151,6 +153,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
         notes=(
             *source.spec.notes,
             *_losses(source, stored, stages),
+            *augmentation_notes(recipe, main.model),
             *untargeted_notes(recipe, stages[-1].spec if stages else main.model, guards),
             *resuming_notes(recipe, [planned.stage for planned in stages]),
         ),

@@ -15,6 +15,8 @@ from surgery.recipe.guards import Guards
 from surgery.recipe.operation import AnyOperation
 from surgery.recipe.part import Part, tag
 
+TargetKind = Literal["label", "mask", "boxes", "points"]
+
 
 class TrainingData(Part):
     """What the stages train on, and what they are watched on."""
@@ -33,6 +35,10 @@ class TrainingData(Part):
 
     augmentation: tuple[LayerObject, ...] = ()
     """Layers that vary the inputs of each training batch, and of no other: `[{RandomFlip: {mode: horizontal}}]`."""
+
+    targets: TargetKind | Annotated[dict[str, TargetKind], Field(min_length=1)] | None = None
+    """What the targets are, so that augmentation takes them along: a `label` stays, or is mixed as the images are; a `mask` moves
+    with the image; `boxes` and `points` refuse layers that move. By output: `{outline: mask, kind: label}`. Default: labels."""
 
     shuffle: bool = True
     """Another order in every epoch, made from the seed and the epoch. Default true. A factory shuffles itself."""

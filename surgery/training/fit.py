@@ -176,7 +176,7 @@ def training_batches(work: StageWork, setting: Setting, train: Examples | Stream
         return in_steps(train, steps), steps or (None if train.batches is None else int(train.batches))
     examples, name = weighted(train, work.stage, work.field), work.stage.name
     order, length = _order(setting, name, examples)
-    augment = None if setting.augmentation is None else partial(setting.augmentation, name)
+    augment = None if setting.augmentation is None else partial(setting.augmentation.together, name)
     batches = Batches(
         examples,
         setting.batch_size,

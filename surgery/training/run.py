@@ -216,7 +216,9 @@ def _train(
         place.folder,
         job.trust,
         job.progress,
-        Augmentation(layers, job.recipe.seed, job.trust) if (layers := training.data.augmentation) else None,
+        Augmentation(layers, job.recipe.seed, job.trust, datasets.kinds)
+        if (layers := training.data.augmentation)
+        else None,
         job.budget(training),
         training.precision,
         guards,

@@ -9,12 +9,14 @@ from typing import Any
 
 from surgery.errors import DataInvalid, InvalidValue, SurgeryError, raise_all
 from surgery.model.keras_object import LossObject
+from surgery.planning.augmentation import is_mixed, kinds
 from surgery.recipe.data import targeted
 from surgery.recipe.training import Training
-from surgery.training.data.augmentation import check_augmentation
-from surgery.training.data.check import DataFacts, check_batch_size, check_data, check_stage, facts_of
+from surgery.training.data.augmentation import Kinds, check_augmentation
+from surgery.training.data.check import DataFacts, check_batch_size, check_data, check_stage, facts_of, outputs_of
 from surgery.training.data.class_weight import weighted
 from surgery.training.data.examples import Examples, Stream
+from surgery.training.data.one_hot import one_hot
 from surgery.training.data.opening import open_data, split
 from surgery.training.data.stream import check_stream
 from surgery.training.layers import output_names
@@ -33,6 +35,8 @@ class Datasets:
     validation: Examples | Stream | None
     outputs: tuple[int, ...]
     """The places of the outputs that there are targets for."""
+    kinds: Kinds = ()
+    """What their targets are."""
 
     @property
     def has_streams(self) -> bool:
@@ -80,13 +84,22 @@ def open_datasets(training: Training, model: Any, folder: Path, trust: Sequence[
         validation = open_data(data.validation, model, Place(folder, (*FIELD, "validation"), trust))
     elif data.validation_split is not None:
         train, validation = _split(train, data.validation_split, seed)
-    opened = Datasets(train, validation, tuple(outputs))
+    if is_mixed(data.augmentation):
+        train = _one_hot(train, training, model)
+        validation = None if validation is None else _one_hot(validation, training, model)
+    opened = Datasets(train, validation, tuple(outputs), tuple(kinds(data, output_names(model)).values()))
     raise_all(
         _errors(training, opened, model, trust)
-        + _unfit(training, opened.train, trust)
+        + _unfit(training, opened, model, trust)
         + _unsaved(training, whole, outputs)
     )
     return opened
+
+
+def _one_hot(examples: Examples | Stream, training: Training, model: Any) -> Examples | Stream:
+    if isinstance(examples, Stream):
+        return examples
+    return one_hot(examples, outputs_of(model), loss_names(training, model)[0])
 
 
 def _split(train: Examples | Stream, fraction: float, seed: int) -> tuple[Examples, Examples]:
@@ -159,8 +172,9 @@ def _too_many_steps(training: Training, validation: Examples | Stream | None) ->
     ]
 
 
-def _unfit(training: Training, train: Examples | Stream, trust: Sequence[str]) -> list[SurgeryError]:
+def _unfit(training: Training, opened: Datasets, model: Any, trust: Sequence[str]) -> list[SurgeryError]:
     """What asks for examples by index or for classes, and does not find them."""
+    train = opened.train
     errors: list[SurgeryError] = []
     asked: dict[Field, bool] = {
         (*FIELD, "augmentation"): bool(training.data.augmentation),
@@ -175,7 +189,9 @@ def _unfit(training: Training, train: Examples | Stream, trust: Sequence[str]) -
             except SurgeryError as error:
                 errors.append(error)
     if not isinstance(train, Stream):
-        return errors + check_augmentation(training.data.augmentation, train, trust)
+        return errors + check_augmentation(
+            training.data.augmentation, train, trust, opened.kinds, loss_names(training, model)[0]
+        )
     return [
         DataInvalid(
             f"{field[-1]}, and a factory makes its own batches",

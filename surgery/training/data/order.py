@@ -34,7 +34,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         examples: What to draw from.
         batch_size: Examples in a batch; the last one of an epoch may be smaller.
         order: The order of an epoch; left out, the examples come as they are stored.
-        augment: Varies the inputs of a batch of an epoch.
+        augment: Varies the inputs of a batch of an epoch, and its targets with them.
         length: How many examples a pass has, where its order takes some of them twice or not at all.
         answered: What becomes of the targets of a batch, by its indices and its inputs as they were varied.
         model: What takes them, in its own structure; left out, several inputs are a tuple.
@@ -47,7 +47,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         examples: Examples,
         batch_size: int,
         order: Callable[[int], Indices] | None = None,
-        augment: Callable[[int, int, Any], Any] | None = None,
+        augment: Callable[[int, int, Any, Any], tuple[Any, Any]] | None = None,
         length: int | None = None,
         answered: Callable[[Indices, Any, Any], Any] | None = None,
         model: Any = None,
@@ -99,7 +99,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         indices = self._indices[first : first + self.batch_size]
         x, y, *weight = self.examples.take(indices)
         if self._augment is not None:
-            x = self._augment(self._epoch, number, x)
+            x, y = self._augment(self._epoch, number, x, y)
         packed = _texts(x) if self._structure is None else _packed(_texts(x), self._structure)
         return (packed, y if self._answered is None else self._answered(indices, x, y), *weight)
 

@@ -43,7 +43,7 @@ def test_augmentation_depends_on_stage_epoch_and_batch_alone() -> None:
 
 def test_training_batches_are_varied_and_validation_is_not(tmp_path: Path) -> None:
     data = small.examples(32)
-    batches = Batches(data, 16, None, lambda epoch, batch, x: x + 1 + epoch)
+    batches = Batches(data, 16, None, lambda epoch, batch, x, y: (x + 1 + epoch, y))
     batches.start(1)
     assert np.allclose(batches[1][0], data.x[0][16:] + 2)
     losses = []
@@ -175,7 +175,7 @@ LABELS, MASKS = np.arange(4), np.zeros((4, 8, 8), dtype="int64")
 @pytest.mark.parametrize("name", ["MixUp", "CutMix"])
 def test_layers_that_mix_examples_leave_their_labels_behind(name: str) -> None:
     (error,) = check_augmentation((LayerObject(name, {}),), photos(LABELS), ())
-    assert error.what == f"{name} mixes examples, and their targets would stay as they are"
+    assert error.what.startswith(f"{name} mixes examples, and their targets would stay as they are")
     assert error.field == ("training", "data", "augmentation", 0)
 
 
