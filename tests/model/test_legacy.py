@@ -12,6 +12,7 @@ import pytest
 
 from surgery.errors import FileUnreadable, ModelInvalid, ModelUnsupported
 from surgery.model.archive import open_weights, read_model, write_archive
+from surgery.model.proved import read_proved
 from surgery.model.spec import ModelSpec, TensorRef
 from tests.real_models import REAL_MODELS, real_model
 
@@ -54,11 +55,13 @@ def values_of(path: Path) -> dict[tuple[str, str], Any]:
 
 
 def converted(path: Path, target: Path) -> Any:
-    """What Keras loads from the archive that we write of an old file."""
+    """What Keras loads from the archive that we write of an old file, which has to pass a scan and to be proved as any source."""
     import keras
 
+    from surgery.execution.answers import KerasAnswers
+
     with open_weights(path) as values:
-        write_archive(target, read_model(path), values)
+        write_archive(target, read_proved(path, KerasAnswers().ask), values)
     return keras.models.load_model(target)
 
 

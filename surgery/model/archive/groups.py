@@ -7,7 +7,7 @@ the model's own `layers`; a nested model has its `layers/` below its own group. 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from surgery.errors import ModelInvalid, ModelUnsupported
@@ -30,12 +30,17 @@ COMPOSITES = {
 """Parts of Keras' own composite layers in the order of `layer.weights`; files have them by the alphabet."""
 
 
-def group_names(spec: ModelSpec) -> dict[str, str]:
+Classes = Mapping[str, str]
+"""The classes that an older Keras called otherwise, by layer path."""
+
+
+def group_names(spec: ModelSpec, inside: str = "", classes: Classes | None = None) -> dict[str, str]:
     """Names of the layers of one model and of their groups, as Keras counts them."""
     counts: dict[str, int] = {}
     names = {}
     for layer in spec.listed:
-        snake = snake_case(PYTHON_NAMES.get(layer.class_name, layer.class_name))
+        class_name = (classes or {}).get(join_path(inside, layer.name), layer.class_name)
+        snake = snake_case(PYTHON_NAMES.get(class_name, class_name))
         count = counts[snake] = counts.get(snake, -1) + 1
         names[layer.name] = f"{snake}_{count}" if count else snake
     return names
@@ -58,7 +63,7 @@ def groups_of(spec: ModelSpec, prefix: str = "", inside: str = "") -> Iterator[t
             yield from groups_of(layer.inner, f"{place}/", path)
 
 
-def attach(spec: ModelSpec, root: Group, inside: str = "") -> tuple[ModelSpec, Blocks]:
+def attach(spec: ModelSpec, root: Group, inside: str = "", classes: Classes | None = None) -> tuple[ModelSpec, Blocks]:
     """The model with its stored variables, and where they are.
 
     Names and trainability are not in the file: each variable is called by the last part of its key, and counts as
@@ -74,14 +79,14 @@ def attach(spec: ModelSpec, root: Group, inside: str = "") -> tuple[ModelSpec, B
             expected="a model whose variables all belong to layers",
         )
     stored = root.groups.get("layers", Group())
-    names = group_names(spec)
+    names = group_names(spec, inside, classes)
     _check_groups(spec, stored, set(names.values()))
     blocks: Blocks = {}
     layers = []
     for layer in spec.layers:
         group = stored.groups.get(names[layer.name]) if layer.name in names else None
         if group is not None:
-            layer = _with_weights(layer, group, join_path(inside, layer.name), blocks)
+            layer = _with_weights(layer, group, join_path(inside, layer.name), blocks, classes)
         layers.append(layer)
     return replace(spec, layers=tuple(layers)), blocks
 
@@ -105,7 +110,7 @@ def _check_groups(spec: ModelSpec, stored: Group, expected: set[str]) -> None:
         )
 
 
-def _with_weights(layer: LayerSpec, group: Group, path: str, blocks: Blocks) -> LayerSpec:
+def _with_weights(layer: LayerSpec, group: Group, path: str, blocks: Blocks, classes: Classes | None) -> LayerSpec:
     said = group.groups.get("vars", Group()).name
     if said is not None and said != layer.name:
         raise ModelInvalid(
@@ -113,7 +118,7 @@ def _with_weights(layer: LayerSpec, group: Group, path: str, blocks: Blocks) -> 
             expected="weights in the order of the layers of the config",
         )
     if layer.inner:
-        inner, inside = attach(layer.inner, group, path)
+        inner, inside = attach(layer.inner, group, path, classes)
         blocks |= inside
         return replace(layer, inner=inner)
     found = {_canonical(layer, key): block for key, block in _variables(group)}

@@ -100,11 +100,9 @@ def _read(container: Container) -> tuple[ModelSpec, Places]:
 
         return read_h5(container)
     if container.keras_version.startswith("2"):
-        from surgery.model.legacy import convert_config, keep_meaning
+        from surgery.model.legacy import read_archive
 
-        spec = from_config(convert_config(container.document, str(container.path)))
-        spec, blocks = attach(spec, _tree(container))
-        return keep_meaning(spec, places(blocks), str(container.path))
+        return read_archive(container, _tree(container))
     spec, blocks = attach(from_config(container.document), _tree(container))
     return spec, places(blocks)
 

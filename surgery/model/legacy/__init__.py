@@ -11,6 +11,8 @@ from surgery.model.archive.container import Container
 from surgery.model.archive.values import Place
 from surgery.model.config import from_config
 from surgery.model.config.author import of_keras
+from surgery.model.hdf5 import Group
+from surgery.model.legacy.archives import attach_archive
 from surgery.model.legacy.h5 import read_old_file
 from surgery.model.legacy.hard_sigmoid import keep_hard_sigmoid
 from surgery.model.legacy.keras1 import upgrade
@@ -21,7 +23,7 @@ from surgery.model.legacy.states import keep_states
 from surgery.model.legacy.weights import attach_old
 from surgery.model.spec import ModelSpec
 
-__all__ = ["convert_config", "keep_meaning", "read_h5"]
+__all__ = ["convert_config", "read_archive", "read_h5"]
 
 
 def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Place]]:
@@ -53,6 +55,20 @@ def keep_meaning(
     if problems.found:
         raise _unsupported(where, problems)
     return spec, places
+
+
+def read_archive(container: Container, root: Group) -> tuple[ModelSpec, dict[tuple[str, str], Place]]:
+    """The model in a `.keras` of Keras 2, and where its variables are.
+
+    Args:
+        container: The archive.
+        root: Its weights.
+
+    Raises:
+        As `read_h5`.
+    """
+    where = str(container.path)
+    return keep_meaning(*attach_archive(container.document, convert_config(container.document, where), root), where)
 
 
 def convert_config(document: Mapping[str, Any], where: str, *, is_keras_1: bool = False) -> Mapping[str, Any]:

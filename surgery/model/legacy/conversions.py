@@ -11,7 +11,7 @@ from typing import Any
 from surgery.model.archive.values import Conversion, Place
 from surgery.model.hdf5 import Block
 from surgery.model.legacy.h5 import OldFile
-from surgery.model.legacy.layout import CudnnBias, CudnnKernel, Joined, Reordered
+from surgery.model.legacy.layout import CudnnBias, CudnnKernel, Joined, Refolded, Reordered
 
 GATES = {"LSTM": (0, 6, 3, 9), "ConvLSTM2D": (0, 6, 3, 9), "GRU": (0, 3, 6)}
 """Where Keras 1 has the kernel of each gate in its flat list, in the order that Keras 2 joins them."""
@@ -29,20 +29,50 @@ def convert_weights(class_name: str, config: Mapping[str, Any], blocks: Sequence
         file: What kind of file it is.
     """
     if class_name == "Bidirectional" and blocks:
-        inner, half = config["layer"], len(blocks) // 2
-        sides = (blocks[:half], blocks[half:])
-        return [p for side in sides for p in convert_weights(inner["class_name"], inner["config"], side, file)]
+        half = size_of_forward(config, len(blocks))
+        halves = zip(sides(config), (blocks[:half], blocks[half:]), strict=True)
+        return [p for side, its in halves for p in convert_weights(side["class_name"], side["config"], its, file)]
+    if class_name == "SpectralNormalization" and len(blocks) > 1:
+        inner = config["layer"]
+        wrapped = convert_weights(inner["class_name"], inner["config"], blocks[:-1], file)
+        return [wrapped[0], Place((blocks[-1],)), *wrapped]  # Keras 3 keeps the kernel in both places
     if class_name in CUDNN_GATES and _is_cudnn(CUDNN_GATES[class_name], blocks):
         return _cudnn(class_name, blocks)
     if file.is_keras_1 and len(blocks) == 3 * len(GATES.get(class_name, ())):
         return _gates(class_name, blocks)
-    places = [Place((block,)) for block in blocks]
+    places = [Place((block,), refolded(class_name, config)) for block in blocks]
     if not blocks or class_name not in CONVOLUTIONS:
         return places
     kernel = _keras_1_kernel(class_name, config, blocks[0]) if file.is_keras_1 else None
     if not file.is_keras_1 and file.backend == "theano":
         kernel = _turned(blocks[0])
     return [Place((blocks[0],), kernel), *places[1:]] if kernel else places
+
+
+def refolded(class_name: str, config: Mapping[str, Any]) -> Conversion | None:
+    """Over axes in another order, Keras 2 folded the weights of a LayerNormalization into the order of its input's."""
+    axes = config.get("axis")
+    if class_name != "LayerNormalization" or not isinstance(axes, list) or axes == sorted(axes):
+        return None
+    return Refolded(tuple(sorted(range(len(axes)), key=axes.__getitem__)))
+
+
+def sides(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The layers of a Bidirectional; the one that reads backwards is like the other where the config has none."""
+    return config["layer"], config.get("backward_layer") or config["layer"]
+
+
+def size_of_forward(config: Mapping[str, Any], count: int) -> int:
+    """How many of the weights of a Bidirectional are those of its first layer."""
+    forward, backward = (_size(side) for side in sides(config))
+    return forward if forward + backward == count else count // 2
+
+
+def _size(layer: Mapping[str, Any]) -> int:
+    """How many weights a recurrent layer or a cell has since Keras 2."""
+    config = layer["config"]
+    inside = config.get("cells") or ([config["cell"]] if isinstance(config.get("cell"), Mapping) else [])
+    return sum(map(_size, inside)) if inside else 2 + bool(config.get("use_bias", True))
 
 
 def _is_cudnn(gates: int, blocks: Sequence[Block]) -> bool:

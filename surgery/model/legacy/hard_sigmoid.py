@@ -144,6 +144,10 @@ def _cells(cell: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, Map
 
 
 def _shares(class_name: str, config: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Share]:
+    if (
+        class_name == "SpectralNormalization"
+    ):  # which divides the kernel by its norm, and so takes the factor away again
+        config = config.get("layer", {}).get("config", {})
     is_own, is_recurrent = is_hard(config.get("activation")), is_hard(config.get("recurrent_activation"))
     if is_recurrent and class_name in LSTMS:
         yield Share(4, (0, 1, 3), "the gates i, f and o")

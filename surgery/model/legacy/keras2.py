@@ -87,6 +87,8 @@ def _functional(config: Mapping[str, Any], document: Mapping[str, Any], problems
     converted: dict[str, Any] = {"name": plain_name(config.get("name", "model")), "layers": layers, **_policy(config)}
     for key in ("input_layers", "output_layers"):
         structure = convert_structure(config[key], names, shifted, functional, plain_name)
+        if isinstance(structure, list) and len(structure) == 1:  # of which Keras 2 made a tensor, and Keras 3 a list
+            structure = structure[0]
         converted[key] = config[key] if is_new else structure
     return {**FUNCTIONAL, "config": converted}
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from surgery.model import catalogue
+from surgery.model.config import from_config, to_config
+from surgery.model.config.nodes import is_functional
 from surgery.model.legacy.objects import Problems, convert_activation, convert_dtype, convert_object, is_custom
+from surgery.model.prove import prove
 
 Config = dict[str, Any]
 
@@ -105,7 +108,15 @@ def convert_any(value: Any, problems: Problems) -> Any:
 
     if isinstance(value, list):
         return [convert_any(item, problems) for item in value]
-    return convert_document(value, problems) if isinstance(value, Mapping) and "class_name" in value else value
+    if not isinstance(value, Mapping) or "class_name" not in value:
+        return value
+    converted = convert_document(value, problems)
+    return _with_shapes(converted) if is_functional(converted) and not problems.found else converted
+
+
+def _with_shapes(model: Mapping[str, Any]) -> dict[str, Any]:
+    """A graph in a wrapper's config, which no shape is added to later: Keras 3 wants them stated."""
+    return to_config(prove(from_config(model), again=True, lenient=True))
 
 
 def _input_layer(config: Config) -> None:

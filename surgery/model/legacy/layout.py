@@ -39,6 +39,19 @@ class Reordered:
 
 
 @dataclass(frozen=True, slots=True)
+class Refolded:
+    """The same numbers in the same order, folded into axes that have another one."""
+
+    axes: tuple[int, ...]
+
+    def shape(self, shapes: Sequence[Shape]) -> Shape:
+        return tuple(shapes[0][axis] for axis in self.axes)
+
+    def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]:
+        return arrays[0].reshape(self.shape([arrays[0].shape]))
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """Arrays side by side along the last axis: Keras 1 kept one for each gate."""
 

@@ -14,9 +14,11 @@ from surgery.errors import ModelInvalid, ModelUnsupported
 from surgery.model.archive.groups import group_names, snake_case
 from surgery.model.archive.values import Place
 from surgery.model.config import from_config
-from surgery.model.legacy.conversions import convert_weights
+from surgery.model.config.nodes import has_layers
+from surgery.model.legacy.conversions import convert_weights, sides, size_of_forward
 from surgery.model.legacy.h5 import OldFile, Saved
 from surgery.model.legacy.keras2 import plain_name
+from surgery.model.shapes.rules import nested_layer
 from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec, join_path
 from surgery.model.weights import Stored
 
@@ -66,6 +68,8 @@ def attach_old(spec: ModelSpec, file: OldFile) -> tuple[ModelSpec, Places]:
 
 
 def _place(unit: Unit, saved: list[Saved], file: OldFile, places: Places, variables: Variables) -> None:
+    if unit.class_name == "SpectralNormalization":  # when it is frozen, its own variable comes first
+        saved = sorted(saved, key=lambda item: "vector_u" in item.name)
     converted = convert_weights(unit.class_name, unit.config, [item.block for item in saved], file)
     for key, place in zip(_keys(unit, len(converted)), converted, strict=True):
         full = unit.prefix + key
@@ -118,31 +122,27 @@ def _score(unit: Unit, parts: list[str], whole: str) -> int:
 
 
 def units_of(layer: LayerSpec, path: str = "", prefix: str = "", scope: tuple[str, ...] = ()) -> Iterator[Unit]:
-    """The layers with variables of their own, below one layer of the model."""
+    """The layers with variables of their own, below one layer of the model. What is in a wrapper has no path, but a prefix."""
     path, scope = path or layer.name, (*scope, layer.name)
     if layer.inner:
+        groups = group_names(layer.inner)
         for inner in layer.inner.listed:
-            if not inner.is_input:
+            if not inner.is_input and prefix:
+                yield from units_of(inner, path, f"{prefix}layers/{groups[inner.name]}/", scope)
+            elif not inner.is_input:
                 yield from units_of(inner, join_path(path, inner.name), "", scope)
         return
     wrapped = layer.config.get("layer")
     if layer.class_name == "TimeDistributed" and isinstance(wrapped, Mapping):
-        yield from _wrapped(wrapped, path, prefix + "layer/", scope)
+        yield from units_of(_wrapped(wrapped), path, f"{prefix}layer/", scope)
         return
     yield Unit(path, prefix, layer.class_name, layer.config, scope)
 
 
-def _wrapped(document: Mapping[str, Any], path: str, prefix: str, scope: tuple[str, ...]) -> Iterator[Unit]:
-    """The layers inside a wrapper: one, or those of a nested model."""
-    config = document["config"]
-    if not isinstance(config.get("layers"), list):
-        yield Unit(path, prefix, str(document["class_name"]), config, (*scope, str(config.get("name"))))
-        return
-    model = from_config(document)
-    groups = group_names(model)
-    for layer in model.listed:
-        if not layer.is_input:
-            yield from units_of(layer, path, f"{prefix}layers/{groups[layer.name]}/", (*scope, model.name))
+def _wrapped(document: Mapping[str, Any]) -> LayerSpec:
+    """The layer or model inside a wrapper."""
+    layer = nested_layer(document)
+    return replace(layer, inner=from_config(document)) if has_layers(document) else layer
 
 
 def _keys(unit: Unit, count: int) -> list[str]:
@@ -152,10 +152,19 @@ def _keys(unit: Unit, count: int) -> list[str]:
 def _plan(class_name: str, config: Mapping[str, Any], count: int) -> list[tuple[str, str]]:
     """Where Keras 3 keeps the variables of a layer: prefix and key of each, in Keras 2's order."""
     if class_name == "Bidirectional":
-        inner = config["layer"]["class_name"]
-        half = _plan(inner, config["layer"]["config"], count // 2)
-        sides = ("forward_layer/", "backward_layer/")
-        return [(side + prefix, key) for side in sides for prefix, key in half]
+        forward, backward = sides(config)
+        half = size_of_forward(config, count)
+        there = _plan(forward["class_name"], forward["config"], half)
+        back = _plan(backward["class_name"], backward["config"], count - half)
+        return [
+            (side + prefix, key)
+            for side, plan in (("forward_layer/", there), ("backward_layer/", back))
+            for prefix, key in plan
+        ]
+    if class_name == "SpectralNormalization" and isinstance(config.get("layer"), Mapping):
+        inner = config["layer"]
+        of_layer = _plan(inner["class_name"], inner["config"], count - 2)
+        return [("", "vars/0"), ("", "vars/1"), *((f"layer/{prefix}", key) for prefix, key in of_layer)]
     if class_name == "MultiHeadAttention":
         each = count // len(PARTS_OF_ATTENTION)
         return [(f"{part}/", f"vars/{n}") for part in PARTS_OF_ATTENTION for n in range(each)]

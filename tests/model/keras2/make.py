@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 from tf_keras import layers
 from tf_keras.src.layers.rnn.cudnn_gru import CuDNNGRU
@@ -18,6 +19,7 @@ from tf_keras.src.layers.rnn.cudnn_lstm import CuDNNLSTM
 
 HERE = Path(__file__).parent
 RANDOM = np.random.default_rng(0)
+tf.keras.layers.InputSpec = layers.InputSpec  # SpectralNormalization of tf_keras takes it from there
 
 
 def fill(model: Any) -> None:
@@ -127,6 +129,84 @@ def operations() -> Any:
     return keras.Model(x, keras.activations.relu(layers.Dense(4)(x) + 1.0))
 
 
+def graph(shape: tuple[int, ...], end: Any, name: str) -> Any:
+    x = keras.Input(shape)
+    return keras.Model(x, end(x), name=name)
+
+
+def wrapped() -> Any:
+    """Layers that hold others: models in wrappers, wrappers in wrappers."""
+    inner = keras.Sequential([layers.Dense(3), layers.BatchNormalization(), keras.Sequential([layers.Dense(2)])])
+    halves = layers.LSTM(2), layers.LSTM(2, use_bias=False, go_backwards=True)
+    both = graph((5, 4), lambda x: layers.Dense(4)(layers.Bidirectional(layers.GRU(2))(x)), "both")
+    return keras.Sequential(
+        [
+            keras.Input((3, 5, 6)),
+            layers.TimeDistributed(layers.TimeDistributed(layers.Dense(4))),
+            layers.TimeDistributed(both),
+            layers.TimeDistributed(inner),
+            layers.Bidirectional(halves[0], backward_layer=halves[1]),
+            layers.SpectralNormalization(layers.Dense(4)),
+            graph((4,), layers.Dense(2), "last"),
+        ]
+    )
+
+
+def frozen_wrapped() -> Any:
+    """A frozen layer lists its own variables before those of the layer in it."""
+    x = keras.Input((6,))
+    frozen = layers.SpectralNormalization(layers.Dense(4), trainable=False)
+    return keras.Model(x, layers.Dense(2)(frozen(x)))
+
+
+def images() -> Any:
+    """Layers that change nothing outside training."""
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.RandomFlip("horizontal"),
+            layers.RandomRotation(0.2),
+            layers.RandomZoom(0.2),
+            layers.RandomTranslation(0.2, 0.1),
+            layers.RandomContrast(0.2),
+            layers.RandomBrightness(0.2),
+            layers.Conv2D(4, 3),
+            layers.SpatialDropout2D(0.3),
+            layers.Reshape((6, 24)),
+            layers.SpatialDropout1D(0.3),
+            layers.Reshape((6, 6, 2, 2)),
+            layers.SpatialDropout3D(0.3),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+
+
+def halves() -> Any:
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    x = keras.Input((6,), name="in/put")
+    inner = keras.Sequential([keras.Input((6,)), layers.Dense(4, name="a/b")], name="in/ner")
+    model = keras.Model(x, layers.Dense(2, name="c/d", dtype="float32")(layers.BatchNormalization()(inner(x))))
+    keras.mixed_precision.set_global_policy("float32")
+    return model
+
+
+def numbers() -> Any:
+    return keras.Sequential(
+        [
+            keras.Input((5, 6, 4)),
+            layers.LayerNormalization(axis=[3, 1]),
+            layers.ThresholdedReLU(0.4),
+            layers.Dense(4),
+            layers.ReLU(threshold=0.2, max_value=1.0, negative_slope=0.1),
+            layers.Discretization(bin_boundaries=[0.1, 0.5, 0.9]),
+            layers.Rescaling(0.5),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+
+
 if __name__ == "__main__":
     save("sequential", sequential(), (8, 8, 1))
     save("functional", functional(), (6,))
@@ -138,3 +218,8 @@ if __name__ == "__main__":
     save("several", several(), (4,), (4,))
     save("cudnn", cudnn(is_original=True), (7, 4), judge=cudnn(is_original=False))
     save("operations", operations(), (4,))
+    save("wrapped", wrapped(), (3, 5, 6), archive=True)
+    save("frozen_wrapped", frozen_wrapped(), (6,), archive=True)
+    save("images", images(), (8, 8, 3), archive=True)
+    save("halves", halves(), (6,), archive=True)
+    save("numbers", numbers(), (5, 6, 4), archive=True)
