@@ -27,8 +27,8 @@ from surgery.model.weights import (
 )
 
 Policy = Literal["keep", "overlap", "resample", "resample_grid", "fresh"]
-Prove = Callable[[ModelSpec], ModelSpec]
-"""Fills in every shape and every variable of a model."""
+Prove = Callable[..., ModelSpec]
+"""Fills in every shape and every variable of a model; takes `misfits` where some may stay open."""
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,16 @@ StructureEdit = AddLayer | RemoveLayer | Redirect | SetOutputs | UpdateConfig | 
 Edit = StructureEdit | CarryWeights | SetWeights
 
 
-def apply_edits(model: ModelSpec, edits: Iterable[Edit], prove: Prove) -> ModelSpec:
+def apply_edits(
+    model: ModelSpec, edits: Iterable[Edit], prove: Prove, later: list[CarryWeights | SetWeights] | None = None
+) -> ModelSpec:
     """The model after the edits, with every shape proved.
+
+    Args:
+        model: The model before.
+        edits: The edits, in order.
+        prove: Proves the shapes.
+        later: Takes the edits of weights whose layer is not proved yet, where `prove` leaves some open.
 
     Raises:
         NameTaken, WeightMismatch, ShapeMismatch: when an edit cannot be.
@@ -187,8 +195,16 @@ def apply_edits(model: ModelSpec, edits: Iterable[Edit], prove: Prove) -> ModelS
     edits = tuple(edits)
     carried = [edit for edit in edits if isinstance(edit, CarryWeights | SetWeights)]
     proved = prove(_applied(model, (edit for edit in edits if not isinstance(edit, CarryWeights | SetWeights))))
+    if later is not None:
+        later += [edit for edit in carried if is_open(proved[edit.path])]
+        carried = [edit for edit in carried if not is_open(proved[edit.path])]
     # Which weights fit is known only when every shape is proved.
     return _settled(_applied(proved, carried) if carried else proved)
+
+
+def is_open(layer: LayerSpec) -> bool:
+    """Whether what a layer gives, and which variables it has, is not proved."""
+    return not layer.is_input and any(len(call.inputs) < len(call.refs()) for call in layer.calls)
 
 
 def _applied(model: ModelSpec, edits: Iterable[Edit]) -> ModelSpec:

@@ -24,7 +24,18 @@ Ask = Callable[[LayerSpec, tuple[TensorSpec, ...], Call], Built]
 """Keras' answer for one call of a layer: its outputs and its variables."""
 
 
-def prove(model: ModelSpec, ask: Ask | None = None, *, again: bool = False, lenient: bool = False) -> ModelSpec:
+Misfits = dict[str, ShapeMismatch]
+"""Why a layer cannot take what it gets, by the layer's path."""
+
+
+def prove(
+    model: ModelSpec,
+    ask: Ask | None = None,
+    *,
+    again: bool = False,
+    lenient: bool = False,
+    misfits: Misfits | None = None,
+) -> ModelSpec:
     """The model with every shape and every variable filled in.
 
     Args:
@@ -33,14 +44,16 @@ def prove(model: ModelSpec, ask: Ask | None = None, *, again: bool = False, leni
         again: Whether to apply the rules to every layer, rather than to those whose inputs or config changed: for a
             model as read from its file.
         lenient: Whether to leave open what only Keras could tell, for looking at a model.
+        misfits: Takes the layers that cannot take what they get. What they gave before still counts for those who read it,
+            and the next proof looks at them again.
 
     Raises:
-        ShapeMismatch: when a layer cannot take the tensor that it gets.
+        ShapeMismatch: when a layer cannot take the tensor that it gets, and `misfits` is missing.
         ShapeUnknown: when only Keras could tell, and `ask` is missing.
     """
     if model.inputs is None:
         return model
-    return _Proof(model, _unknown if lenient else ask, again, "").run()
+    return _Proof(model, _unknown if lenient else ask, again, "", misfits).run()
 
 
 def _unknown(layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:
@@ -50,8 +63,10 @@ def _unknown(layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Bu
 class _Proof:
     """One walk over a graph, from the inputs on, call by call."""
 
-    def __init__(self, model: ModelSpec, ask: Ask | None, again: bool, inside: str) -> None:
-        self.model, self.ask, self.again, self.inside = model, ask, again, inside
+    def __init__(
+        self, model: ModelSpec, ask: Ask | None, again: bool, inside: str, misfits: Misfits | None = None
+    ) -> None:
+        self.model, self.ask, self.again, self.inside, self.misfits = model, ask, again, inside, misfits
         self.layers = dict(model.by_name)
         self.tensors: dict[TensorRef, TensorSpec] = {}
         self.sizes: dict[str, list[tuple[tuple[TensorSpec, ...], dict[str, tuple[int, ...]]]]] = {}
@@ -85,11 +100,23 @@ class _Proof:
         # What is inside a nested model may have changed while its inputs did not. An input that has a shape has that of its
         # config, or of the tensor that a call of its model puts there.
         if not is_known or (self.again and not layer.is_input) or layer.inner:
-            layer, call = self._build(layer, call, inputs, is_known, index)
+            try:
+                layer, call = self._build(layer, call, inputs, is_known, index)
+            except ShapeMismatch as error:
+                self._keep_open(name, error)
+                layer, call, inputs = self.layers[name], self.layers[name].calls[index], ()
             calls = (*layer.calls[:index], replace(call, inputs=inputs), *layer.calls[index + 1 :])
             layer = self.layers[name] = replace(layer, calls=calls)
         for output, tensor in enumerate(call.outputs):
             self.tensors[TensorRef(name, index, output)] = tensor
+
+    def _keep_open(self, name: str, error: ShapeMismatch) -> None:
+        """Leaves a misfit for later, where somebody takes it: the layer's calls count as not proved."""
+        if self.misfits is None:
+            raise error
+        self.misfits.setdefault(join_path(self.inside, name), error)
+        layer = self.layers[name]
+        self.layers[name] = replace(layer, calls=tuple(replace(call, inputs=()) for call in layer.calls))
 
     def _inputs(self, call: Call) -> tuple[TensorSpec, ...]:
         """The tensors that go in; what no proof reached is as the file states it."""
@@ -162,11 +189,12 @@ class _Proof:
             if other is not None:
                 both = (layer.calls[0].inputs, other)
                 shown = " and on ".join(", ".join(shape_text(tensor.shape) for tensor in each) for each in both)
-                raise ShapeMismatch(
+                error = ShapeMismatch(
                     f"'{join_path(self.inside, name)}' is called on {shown}, and its variables cannot fit both",
                     expected="inputs of one size at every call of a shared layer",
                     fix="give the calls inputs of one size, or each a layer of its own",
                 )
+                self._keep_open(name, error)
 
     def _nested(
         self, layer: LayerSpec, call: Call, inputs: tuple[TensorSpec, ...], is_known: bool, index: int
@@ -178,11 +206,11 @@ class _Proof:
         fed = dict(zip((ref.layer for ref in inner.refs_in()), inputs, strict=False))
         layers = tuple(_fed(entry, fed.get(entry.name)) for entry in inner.layers)
         path = join_path(self.inside, layer.name)
-        proved = _Proof(replace(inner, layers=layers), self.ask, self.again, path).run()
+        proved = _Proof(replace(inner, layers=layers), self.ask, self.again, path, self.misfits).run()
         outputs = tuple(tensor for ref in proved.refs_out() if (tensor := proved.tensor(ref)))
         if index == 0:
             is_as_declared = layers == inner.layers
-            own = proved if is_as_declared else _Proof(inner, self.ask, self.again, path).run()
+            own = proved if is_as_declared else _Proof(inner, self.ask, self.again, path, self.misfits).run()
             layer = replace(layer, inner=own)
         return layer, replace(call, outputs=outputs)
 

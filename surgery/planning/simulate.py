@@ -21,14 +21,14 @@ from surgery.errors import (
     WeightMismatch,
     flatten,
 )
-from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, UpdateConfig, apply_edits
-from surgery.model.graph import needed_for
+from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, UpdateConfig
 from surgery.model.spec import ModelSpec, WeightSpec, split_path
 from surgery.model.weights import dtype_of, shape_of, shape_text
 from surgery.operations import Operation, Phase
 from surgery.operations.operation import listed
 from surgery.operations.trainable import keeps_flag
 from surgery.planning.ledger import variables
+from surgery.planning.open_shapes import OpenShapes
 from surgery.planning.order import arranged, phases
 from surgery.planning.plan import Step
 from surgery.planning.recipe_order import in_recipe_order
@@ -51,6 +51,7 @@ class Simulation:
     locate: Locate
     prove: Prove
     model: ModelSpec = field(init=False)
+    open: OpenShapes = field(init=False)
     steps: list[Step] = field(default_factory=list)
     errors: list[SurgeryError] = field(default_factory=list)
     removed_by: dict[str, int] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.model = self.source
+        self.open = OpenShapes(self.prove)
         self._met = {(path, weight.key) for path, _, _, weight in variables(self.source) if _is_unmakeable(weight)}
 
     def run(self) -> None:
@@ -83,6 +85,7 @@ class Simulation:
                         self.errors += [self._located(each, number) for each in flatten(error)]
                     if isinstance(error, LimitExceeded):
                         break
+        self.errors += [self._located(error, number) for number, error in self.open.problems()]
         self.errors += [self._misfit(path, key, number) for (path, key), number in self.misfits.items()]
         self._refine()
 
@@ -116,8 +119,7 @@ class Simulation:
             raise _nothing_to_do(operation, layers, self.model)
         self._refuse_reset(number, edits)
         self._refuse_too_much(edits)
-        model = in_recipe_order(self.model, apply_edits(self.model, edits, self.prove), edits)
-        _refuse_dangling(model)
+        model = in_recipe_order(self.model, self.open.applied(self.model, number, edits), edits)
         self._note(number, edits, model)
         self.model = model
         self.steps.append(Step(operation, number, self.locate(number).line, layers, edits))
@@ -274,16 +276,3 @@ def _nothing_to_do(operation: Operation, layers: tuple[str, ...], model: ModelSp
         expected="an operation that changes something",
         fix="leave it out, or write optional: true where that is fine",
     )
-
-
-def _refuse_dangling(model: ModelSpec) -> None:
-    if model.inputs is None:
-        return
-    needed = needed_for(model, model.refs_out()) | {ref.layer for ref in model.refs_in()}
-    idle = tuple(layer.name for layer in model.layers if layer.name not in needed)
-    if idle:
-        raise GraphUnsupported(
-            f"nothing would read {listed(idle)} any more, and Keras would drop it in silence",
-            expected="every layer on a way to an output",
-            fix=f"add before it: {{op: remove, layers: {idle[0]}}}",
-        )
