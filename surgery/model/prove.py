@@ -203,6 +203,7 @@ class _Proof:
         inner = layer.inner
         if not (is_known or self.again):
             self._refuse_misfed(layer, call, inputs)
+        is_redeclared = any(not inner.by_name[ref.layer].outputs for ref in inner.refs_in())
         fed = dict(zip((ref.layer for ref in inner.refs_in()), inputs, strict=False))
         layers = tuple(_fed(entry, fed.get(entry.name)) for entry in inner.layers)
         path = join_path(self.inside, layer.name)
@@ -212,6 +213,8 @@ class _Proof:
             is_as_declared = layers == inner.layers
             own = proved if is_as_declared else _Proof(inner, self.ask, self.again, path, self.misfits).run()
             layer = replace(layer, inner=own)
+        if is_redeclared and not self.again:
+            self._refuse_misfed(layer, call, inputs)
         return layer, replace(call, outputs=outputs)
 
     def _asked(self, layer: LayerSpec, inputs: tuple[TensorSpec, ...], call: Call) -> Built:

@@ -70,3 +70,13 @@ def test_a_layer_that_feeds_a_nested_model_something_else_is_an_error(tmp_path: 
     error = refused(tmp_path, around(), "{op: insert, after: x, layers: [{Conv2D: {filters: 3, kernel_size: 3}}]}")
     assert "gets (None, 6, 6, 3) from 'conv2d'" in error.what
     assert error.fix == "add before it: {op: reconfigure, layers: enc/own, config: {shape: [null, null, 3]}}"
+
+
+def test_inputs_of_a_nested_model_that_only_its_own_declare(tmp_path: Path) -> None:
+    own = "{op: reconfigure, layers: enc/own, config: {shape: [16, 16, 3]}}"
+    error = refused(tmp_path, around(), own)
+    assert "'enc/own' is (None, 16, 16, 3), and gets (None, 8, 8, 3) from 'x'" in error.what
+    both = [own, "{op: reconfigure, layers: x, config: {shape: [16, 16, 3]}}"]
+    for entries in (both, both[::-1]):
+        _, result = applied(tmp_path, around(), *entries)
+        assert outputs(result, example(2, 16, 16, 3))[0].shape == (2, 2)

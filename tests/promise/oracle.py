@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import traceback
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from surgery.execution.commit import apply_to_file
 from surgery.planning.document import plan_document
 
 HEAD = "surgery: 1\nname: promise\nmodel: {path: model.keras}\noperations:\n"
+LISTS = ("added", "removed", "renamed", "changed", "rewired", "trainability", "weights")
+"""The lists of a diff."""
 INERT = {"freeze", "unfreeze", "rename"}
 """Operations after which the model computes what it did."""
 
@@ -88,6 +91,10 @@ def examine(folder: Path, entries: Sequence[Mapping[str, Any]], old: Any, other:
     try:
         diff = json.loads(json.dumps(surgery.diff(folder / "model.keras", out).to_json()))
         faults += [f"diff: {what}" for what in _diff(diff, old, new)]
+        faults += [f"diff: {what}" for what in _wiring(diff, *map(wiring, (folder / "model.keras", out)))]
+        if not any("fresh" in line["source"] for line in document["ledger"]):
+            planned = json.loads(json.dumps(surgery.diff(folder / "model.keras", recipe).to_json()))
+            faults += [f"diff of the plan: {key} is another" for key in LISTS if planned[key] != diff[key]]
     except Exception:  # noqa: BLE001
         faults.append(f"diff: {traceback.format_exc(limit=-3)}")
     return Outcome("applied", faults)
@@ -275,6 +282,85 @@ def _diff(diff: Any, old: Any, new: Any) -> Iterator[str]:
                 yield f"{key} of {path}: {'not told' if differs else 'told, and the same'}"
     if diff["identical"] and (added or removed or any(named.values())):
         yield "identical, and it is not"
+
+
+Wires = dict[str, tuple[tuple[str, int, int], ...]]
+"""Of each layer, by its path, what every call of it reads: layer, call, output."""
+
+
+def wiring(path: Path) -> tuple[Wires, dict[str, Any]]:
+    """What reads what in a file, bare operations and inputs of Sequential models included; and the model's own ends."""
+    with zipfile.ZipFile(path) as archive:
+        document = json.loads(archive.read("config.json"))
+    found: Wires = {}
+    _wires(document, "", found)
+    config = document["config"]
+    ends = {
+        "class_name": document["class_name"],
+        "inputs": _histories(config.get("input_layers")),
+        "outputs": _histories(config.get("output_layers")),
+    }
+    return found, ends
+
+
+def _wires(document: Any, prefix: str, found: Wires) -> None:
+    before = None
+    for layer in document["config"]["layers"]:
+        name = layer["config"]["name"]
+        if document["class_name"] == "Sequential":
+            found[prefix + name] = ((before, 0, 0),) if before else ()
+        else:
+            found[prefix + name] = tuple(_histories(layer["inbound_nodes"]))
+        before = name
+        if "layers" in layer["config"]:
+            _wires(layer, f"{prefix}{name}/", found)
+
+
+def _histories(value: Any) -> list[tuple[str, int, int]]:
+    match value:
+        case {"class_name": "__keras_tensor__", "config": {"keras_history": history}}:
+            return [tuple(history)]
+        case [str(name), int(call), int(output)]:
+            return [(name, call, output)]
+        case dict():
+            return [each for key in sorted(value) for each in _histories(value[key])]
+        case list():
+            return [each for item in value for each in _histories(item)]
+        case _:
+            return []
+
+
+def _wiring(diff: Any, old: tuple[Wires, Any], new: tuple[Wires, Any]) -> Iterator[str]:
+    """Every layer that reads something else is told, and no other; so are other ends of the model."""
+    (before, was), (after, now) = old, new
+    added = {path for path in after if _is_below(path, diff["added"])}
+    back = _counterparts(diff, after, added)
+    here = {source: path for path, source in back.items()}
+    told = {entry["path"] for entry in diff["rewired"]}
+    for path, source in back.items():
+        if source not in before:
+            yield f"{path} is new and not told"
+            continue
+        inside = source.rpartition("/")[0]
+        moved = [(_beside(inside, name, here), call, output) for name, call, output in before[source]]
+        differs = moved != [(_under(path, name), call, output) for name, call, output in after[path]]
+        if differs != (path in told):
+            yield f"rewired of {path}: {'not told' if differs else 'told, and the same'}"
+    if was["class_name"] == now["class_name"] == "Functional":
+        keys = {value["key"] for entry in diff["changed"] if not entry["path"] for value in entry["values"]}
+        for key in ("inputs", "outputs"):
+            moved = [(here.get(name), call, output) for name, call, output in was[key]]
+            if (moved != [*now[key]]) != (key in keys):
+                yield f"{key} of the model: {'told, and the same' if key in keys else 'not told'}"
+
+
+def _beside(inside: str, name: str, here: Mapping[str, str]) -> str | None:
+    return here.get(f"{inside}/{name}" if inside else name)
+
+
+def _under(path: str, name: str) -> str:
+    inside = path.rpartition("/")[0]
+    return f"{inside}/{name}" if inside else name
 
 
 def _is_below(path: str, entries: Any) -> bool:
