@@ -124,7 +124,9 @@ def _classes(kind: str) -> Iterator[tuple[str, type]]:
 
 def _aliases(kind: str, classes: Mapping[str, type]) -> dict[str, str]:
     own = {cls: name for name, cls in classes.items()}
-    return {name: own[cls] for name, cls in _public(kind) if name not in classes}
+    found = {name: own[cls] for name, cls in _public(kind) if name not in classes}
+    # The function of Keras that makes an InputLayer.
+    return found | ({"Input": "InputLayer"} if kind == "layers" else {})
 
 
 def _bare_names() -> dict[str, dict[str, str]]:
@@ -176,6 +178,8 @@ def _entry(kind: str, cls: type, names: Mapping[str, Mapping[str, str]]) -> dict
     }
     if cls.__name__ in UNSAFE:
         return {**entry, "unsafe": UNSAFE[cls.__name__]}
+    if kind == "layers":
+        entry["call"] = _call(cls)
     if kind == "layers" and any(p.kind.name == "VAR_KEYWORD" for p in signature.parameters.values()):
         entry["base"] = True
     required = {name for name, value in arguments.items() if "default" not in value}
@@ -185,6 +189,16 @@ def _entry(kind: str, cls: type, names: Mapping[str, Mapping[str, str]]) -> dict
             argument["lower"] = lower
     config, omits = _config(kind, cls, arguments, names, example)
     return {**entry, **({"config": config} if config else {}), **({"omits": omits} if omits else {})}
+
+
+def _call(cls: Any) -> dict[str, dict[str, Any]]:
+    """The arguments of a layer's call: those without a default are tensors, those with a truth value, and `training`, switches."""
+    given = list(inspect.signature(cls.call).parameters.values())[1:]
+    return {
+        p.name: {} if p.default is p.empty else {"default": p.default}
+        for p in given
+        if not p.kind.name.startswith("VAR")
+    }
 
 
 def _config(

@@ -61,11 +61,23 @@ class KerasClass:
     arguments: Mapping[str, Argument]
     config: Mapping[str, Any] = field(default_factory=dict)
     """Entries of the default config that do not follow from the arguments' defaults."""
+    call: Mapping[str, Argument] = field(default_factory=dict)
+    """The arguments of a layer's call, in order."""
     omits: tuple[str, ...] = ()
     """Arguments that the config of this class does not hold, or only when they are set."""
     doc: str = ""
     unsafe: str | None = None
     """Why a recipe may not name it: it runs code or reads files of its own choice."""
+
+    @property
+    def switches(self) -> Mapping[str, Argument]:
+        """The arguments of the call that are no tensors: `training`, `return_attention_scores`."""
+        return {name: a for name, a in self.call.items() if name == "training" or isinstance(a.default, bool)}
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """The arguments of the call that are tensors."""
+        return tuple(name for name in self.call if name not in self.switches)
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -135,6 +147,7 @@ def _keras_class(kind: str, name: str) -> KerasClass:
         module=entry["module"],
         arguments=given,
         config=entry.get("config", {}),
+        call={key: _argument(key, value) for key, value in entry.get("call", {}).items()},
         omits=tuple(entry.get("omits", ())),
         doc=entry.get("doc", ""),
         unsafe=entry.get("unsafe"),

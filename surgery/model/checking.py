@@ -110,6 +110,12 @@ def check_arguments(known: KerasClass, key: str, given: Mapping[str, Any], parti
     for name in missing:
         example = expected(known.arguments[name])
         yield Problem("missing-key", f"{key} needs {name!r}", example, f"add: {name}: ...", mark="key")
+    if known.kind == "layers" and known.name == "InputLayer" and not partial:
+        shapes = [name for name in ("shape", "batch_shape") if given.get(name) is not None]
+        if len(shapes) != 1:
+            what = f"{key} takes one of 'shape' and 'batch_shape'" if shapes else f"{key} needs 'shape'"
+            fix = "keep one of the two" if shapes else "add: shape: [4] with the sizes of an example"
+            yield Problem("missing-key", what, "shape: the sizes of one example, without the batch", fix, mark="key")
 
 
 def check_value(key: str, argument: Argument, value: Any) -> Iterator[Problem]:
@@ -163,7 +169,7 @@ def check_values(key: str, given: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def check_own_keys(key: Any, own: Mapping[str, Any]) -> Iterator[Problem]:
-    """Every mistake of `inputs` and `inherit`, the keys of a layer that belong to the recipe."""
+    """Every mistake of `inputs`, `inherit` and `call`, the keys of a layer that belong to the recipe."""
     inputs, inherit = own.get("inputs"), own.get("inherit", False)
     listed = isinstance(inputs, list | tuple) and inputs and all(isinstance(name, str) for name in inputs)
     if "inputs" in own and not (isinstance(inputs, str) or listed):
@@ -172,6 +178,38 @@ def check_own_keys(key: Any, own: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(inherit, bool):
         what = f"{key}: inherit takes true or false, not {_shown(inherit)}"
         yield Problem("wrong-type", what, "true or false", at=(key, "inherit"))
+    if "call" in own:
+        known = catalogue.find("layers", key) if isinstance(key, str) else None
+        yield from (problem.below(key, "call") for problem in check_call(known, str(key), own["call"]))
+
+
+def check_call(known: KerasClass | None, key: str, given: Any) -> Iterator[Problem]:
+    """Every mistake of the arguments of a call, with `at` below them.
+
+    Args:
+        known: The class; None for one whose call nobody knows here: Keras says what it takes.
+        key: What to call it.
+        given: The arguments as the recipe writes them.
+    """
+    if not isinstance(given, Mapping) or not given:
+        what = f"{key}: call takes a map of arguments, not {_shown(given)}"
+        yield Problem("wrong-type", what, "arguments of the call", "write: {training: true}")
+        return
+    for name, value in given.items():
+        if known and name in known.call and name not in known.switches:
+            what = f"{key}: {name!r} is a tensor of the call"
+            fix = "name what it reads: inputs: [...]"
+            yield Problem("invalid-value", what, "an argument that is true or false", fix, (name,), "key")
+        elif known and name not in known.switches:
+            what = f"{key} is called with no argument {name!r}"
+            words = (
+                f"one of {', '.join(known.switches)}" if known.switches else "none: it is called on its inputs alone"
+            )
+            fix = did_you_mean(str(name), known.switches) or "leave it out"
+            yield Problem("unknown-argument", what, words, fix, (name,), "key")
+        elif not isinstance(value, bool | None if known else bool | int | float | str | None):
+            what = f"{key}: {name} takes true or false, or null, which takes it away; not {_shown(value)}"
+            yield Problem("wrong-type", what, "true, false or null", f"write: {name}: true", (name,))
 
 
 def _nearest(argument: Argument, value: Any) -> str | None:

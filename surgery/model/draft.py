@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from surgery.model.graph import sorted_by_keras
-from surgery.model.spec import LayerSpec, ModelSpec, TensorRef, split_path, substitute
+from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, split_path, substitute, with_leaf
 
 
 class Draft:
@@ -48,9 +48,18 @@ class Draft:
 
     def add(self, layer: LayerSpec) -> None:
         self.layers[layer.name] = layer
+        if layer.is_input:
+            self.inputs = with_leaf(self.inputs, TensorRef(layer.name), layer.name)
         self._is_rewired = True
         for ref in (ref for call in layer.calls for ref in call.refs()):
             self._readers(ref.layer).add(layer.name)
+
+    def call(self, name: str, calls: tuple[Call, ...]) -> None:
+        """Has a layer called otherwise; what it makes then is to be proved anew."""
+        self.layers[name] = replace(self.layers[name], calls=calls)
+        self._is_rewired = True
+        for ref in (ref for call in calls for ref in call.refs()):
+            self._readers(ref.layer).add(name)
 
     def remove(self, name: str) -> None:
         if self.layers.pop(name).is_input:

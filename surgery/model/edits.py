@@ -12,10 +12,12 @@ from itertools import groupby
 from typing import Any, Literal
 
 from surgery.errors import NameTaken, PromiseBroken, WeightMismatch
+from surgery.model.calling import told_calls, with_arguments
 from surgery.model.counterparts import counterparts
 from surgery.model.draft import Draft, free_name
+from surgery.model.graph import as_graph
 from surgery.model.resample import resampled
-from surgery.model.spec import Config, LayerSpec, ModelSpec, TensorRef, WeightSpec, split_path
+from surgery.model.spec import Call, Config, LayerSpec, ModelSpec, TensorRef, WeightSpec, split_path, with_leaf
 from surgery.model.weights import (
     Fresh,
     Overlap,
@@ -103,6 +105,34 @@ class UpdateConfig:
 
 
 @dataclass(frozen=True)
+class SetArguments:
+    """Other arguments of a layer's calls that are no tensors; null takes one away."""
+
+    path: str
+    changes: Mapping[str, Any]
+
+    def apply(self, draft: Draft) -> None:
+        parent, name = draft.parent(self.path), split_path(self.path)[1]
+        parent.call(name, tuple(with_arguments(parent.layers[name], self.changes)))
+
+
+@dataclass(frozen=True)
+class FeedInput:
+    """A nested model is called with one more tensor, that of each call for the input `name` that it got."""
+
+    path: str
+    tensors: tuple[TensorRef, ...]
+    name: str
+
+    def apply(self, draft: Draft) -> None:
+        parent, name = draft.parent(self.path), split_path(self.path)[1]
+        calls = zip(parent.layers[name].calls, self.tensors, strict=True)
+        parent.call(
+            name, tuple(Call((with_leaf(c.args[0], ref, self.name), *c.args[1:]), c.kwargs) for c, ref in calls)
+        )
+
+
+@dataclass(frozen=True)
 class RenameLayer:
     """Another name; wiring and weights follow. Renames in a row happen at once, so that layers may swap names."""
 
@@ -174,7 +204,17 @@ class SetWeights:
         parent.put(name, replace(layer, weights=weights))
 
 
-StructureEdit = AddLayer | RemoveLayer | Redirect | SetOutputs | UpdateConfig | RenameLayer | FreshWeights
+StructureEdit = (
+    AddLayer
+    | RemoveLayer
+    | Redirect
+    | SetOutputs
+    | UpdateConfig
+    | SetArguments
+    | FeedInput
+    | RenameLayer
+    | FreshWeights
+)
 Edit = StructureEdit | CarryWeights | SetWeights
 
 
@@ -194,7 +234,9 @@ def apply_edits(
     """
     edits = tuple(edits)
     carried = [edit for edit in edits if isinstance(edit, CarryWeights | SetWeights)]
-    proved = prove(_applied(model, (edit for edit in edits if not isinstance(edit, CarryWeights | SetWeights))))
+    changed = _applied(model, (edit for edit in edits if not isinstance(edit, CarryWeights | SetWeights)))
+    # How many tensors a layer makes is known only when it is proved.
+    proved = as_graph(prove(changed), before=model)
     if later is not None:
         later += [edit for edit in carried if is_open(proved[edit.path])]
         carried = [edit for edit in carried if not is_open(proved[edit.path])]
@@ -333,6 +375,7 @@ def to_json(edit: Edit) -> Mapping[str, Any]:
                 "class_name": layer.class_name,
                 "inbound": list(layer.inbound),
             }
+            body |= {"calls": [dict(call) for call in calls]} if (calls := told_calls(layer)) else {}
         case RemoveLayer(path):
             body = {"path": path}
         case Redirect(inside, old, new, consumers, outputs):
@@ -342,6 +385,10 @@ def to_json(edit: Edit) -> Mapping[str, Any]:
             body = {"inside": inside, "outputs": _texts(outputs)}
         case UpdateConfig(path, changes):
             body = {"path": path, "changes": dict(changes)}
+        case SetArguments(path, changes):
+            body = {"path": path, "call": dict(changes)}
+        case FeedInput(path, tensors, name):
+            body = {"path": path, "tensors": [str(ref) for ref in tensors], "input": name}
         case RenameLayer(path, name):
             body = {"path": path, "name": name}
         case CarryWeights(path, _, policy, _):

@@ -40,7 +40,7 @@ def is_chain(layers: Iterable[LayerSpec]) -> bool:
 
 
 def sorted_by_keras(model: ModelSpec) -> ModelSpec:
-    """The layers in Keras' order of operations. A Sequential that is no chain any more becomes a Functional."""
+    """The layers in Keras' order of operations."""
     if model.inputs is None:
         return model
     order = keras_order(model.layers, model.inputs, model.outputs)
@@ -48,13 +48,48 @@ def sorted_by_keras(model: ModelSpec) -> ModelSpec:
     idle = dict.fromkeys(layer.name for layer in model.layers)
     for name in order:
         idle.pop(name, None)
-    model = replace(model, layers=tuple(model.by_name[name] for name in (*order, *idle)))
-    if model.class_name != "Sequential" or _is_sequence(model):
+    return replace(model, layers=tuple(model.by_name[name] for name in (*order, *idle)))
+
+
+def as_graph(model: ModelSpec, before: ModelSpec | None = None) -> ModelSpec:
+    """A Sequential that is no chain of one tensor any more as a Functional; nested ones, too.
+
+    Args:
+        model: The model, its shapes proved.
+        before: The model that it was. A Sequential that ended in a layer of several outputs stays: it has them all.
+    """
+    changed: dict[str, LayerSpec] = {}
+    for layer in model.layers:
+        if layer.inner:
+            old = before.by_name.get(layer.name) if before else None
+            inner = as_graph(layer.inner, old.inner if old else None)
+            changed |= {} if inner is layer.inner else {layer.name: _with_inner(layer, inner)}
+    if changed:
+        model = replace(model, layers=tuple(changed.get(layer.name, layer) for layer in model.layers))
+    if model.class_name != "Sequential" or model.inputs is None:
+        return model
+    if _is_sequence(model) and (_ends_in_one(model) or (before is not None and not _ends_in_one(before))):
         return model
     return replace(model, class_name=FUNCTIONAL, module="keras.src.models.functional", registered_name=FUNCTIONAL)
 
 
+def _ends_in_one(model: ModelSpec) -> bool:
+    return len(model.layers[-1].outputs) < 2
+
+
+def _with_inner(layer: LayerSpec, inner: ModelSpec) -> LayerSpec:
+    """A nested model with other layers, and of another class where they are no sequence any more."""
+    layer = replace(layer, inner=inner)
+    if layer.class_name != "Sequential" or inner.class_name == "Sequential":
+        return layer
+    return replace(layer, class_name=inner.class_name, module=inner.module, registered_name=inner.registered_name)
+
+
 def _is_sequence(model: ModelSpec) -> bool:
+    """Whether a Sequential can say it all: one tensor from layer to layer, and no arguments beside it."""
+    calls = [call for layer in model.layers for call in layer.calls]
+    if any(call.kwargs or len(call.args) > 1 for call in calls) or any(len(call.outputs) > 1 for call in calls[:-1]):
+        return False
     return is_chain(model.layers) and model.outputs == TensorRef(model.layers[-1].name)
 
 

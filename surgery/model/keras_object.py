@@ -104,7 +104,7 @@ def _reference(generator: GenerateJsonSchema, kind: str) -> JsonSchemaValue:
 
 @dataclass(frozen=True)
 class LayerObject(KerasObject):
-    """A layer. `inputs` and `inherit` belong to the recipe, not to the layer's constructor."""
+    """A layer. `inputs`, `inherit` and `call` belong to the recipe, not to the layer's constructor."""
 
     kind = "layers"
 
@@ -112,6 +112,8 @@ class LayerObject(KerasObject):
     """Names of the layers that feed it, where it is not simply the one before."""
     inherit: bool = False
     """Start from the config of the layer that it replaces."""
+    call: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of its calls that are no tensors; null takes away what it would inherit."""
 
     @classmethod
     def problems(cls, value: Any) -> Iterator[Problem]:
@@ -128,8 +130,10 @@ class LayerObject(KerasObject):
     @classmethod
     def _made(cls, class_name: str, config: dict[str, Any], module: str | None) -> Self:
         inputs, inherit = config.pop("inputs", None), config.pop("inherit", False)
+        call = dict(config.pop("call", {}))
         names = (inputs,) if isinstance(inputs, str) else inputs
-        return cls(class_name, config, module, inputs=None if names is None else tuple(names), inherit=inherit)
+        read = None if names is None else tuple(names)
+        return cls(class_name, config, module, inputs=read, inherit=inherit, call=call)
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,7 @@ def written(value: KerasObject) -> Any:
     if isinstance(value, LayerObject):
         config |= {"inputs": list(value.inputs)} if value.inputs is not None else {}
         config |= {"inherit": True} if value.inherit else {}
+        config |= {"call": dict(value.call)} if value.call else {}
     return {value.key: config}
 
 

@@ -9,6 +9,7 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
+from surgery.model.calling import told_calls
 from surgery.model.documented import documented
 from surgery.model.spec import LayerSpec, ModelSpec, leaves
 
@@ -35,6 +36,8 @@ class LayerRow(TypedDict):
     """Its flag."""
     inbound: list[str]
     """The paths of the layers that feed it."""
+    calls: NotRequired[list[dict[str, Any]]]
+    """The arguments of each of its calls that are no tensors and not at their default, where there are any: `training`."""
     layers: NotRequired[list[LayerRow]]
     """The layers of a nested model."""
 
@@ -101,6 +104,8 @@ def _row(index: int, layer: LayerSpec, prefix: str) -> LayerRow:
         "trainable": layer.trainable,
         "inbound": [prefix + name for name in layer.inbound],
     }
+    if calls := told_calls(layer):
+        row["calls"] = [dict(call) for call in calls]
     if layer.inner:
         row["layers"] = rows(layer.inner, f"{prefix}{layer.name}/")
     return row

@@ -26,6 +26,12 @@ OF_THE_RECIPE: dict[str, Schema] = {
         "type": "boolean",
         "default": False,
     },
+    "call": {
+        "description": "Arguments with which it is called beside its inputs: training: true. Null takes one away.",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": ["boolean", "null", "number", "string"]},
+    },
 }
 """Keys of a layer that belong to the recipe."""
 

@@ -297,6 +297,17 @@ def leaves(structure: Any) -> Iterator[TensorRef]:
                 yield from leaves(structure[key])
 
 
+def with_leaf(structure: Any, ref: TensorRef, name: str) -> Any:
+    """The same structure with one more tensor at its end; in a dict under a name."""
+    match structure:
+        case list() | tuple():
+            return [*structure, ref]
+        case Mapping():
+            return {**structure, name: ref}
+        case _:
+            return [structure, ref]
+
+
 def substitute(structure: Any, change: Mapping[TensorRef, TensorRef]) -> Any:
     """The same structure with other tensors at its leaves."""
     match structure:

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from surgery.errors import GraphUnsupported
-from surgery.model.edits import AddLayer, Edit, Redirect
+from surgery.model.edits import Edit, Redirect
 from surgery.model.keras_object import LayerObject
 from surgery.model.select import Selector
 from surgery.model.spec import ModelSpec, TensorRef
-from surgery.operations.chain import after, wire
+from surgery.operations.chain import added, after, wire
 from surgery.operations.operation import Operation, Phase, listed
 
 
@@ -50,10 +50,9 @@ class Append(Operation):
 
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
         output = self._output(model)
-        chain = wire(model, self.layers, after([output], self.layers[0]), field="layers")
+        chain = wire(model, self.layers, after([output]), field="layers")
         yield Redirect("", output, chain.ends[0], consumers=())
-        for layer in chain.layers:
-            yield AddLayer("", layer)
+        yield from added(model, "", chain.layers)
 
     def _output(self, model: ModelSpec) -> TensorRef:
         outputs = tuple(dict.fromkeys(model.refs_out()))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from surgery.errors import GraphUnsupported
-from surgery.model.edits import AddLayer, Edit, SetOutputs
+from surgery.model.edits import Edit, SetOutputs
 from surgery.model.keras_object import LayerObject
 from surgery.model.select import Selector
-from surgery.model.spec import ModelSpec, TensorRef
-from surgery.operations.chain import after, wire
+from surgery.model.spec import ModelSpec, TensorRef, with_leaf
+from surgery.operations.chain import added, after, wire
 from surgery.operations.operation import Operation, Phase
 
 
@@ -55,10 +55,9 @@ class Branch(Operation):
 
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
         start = self._start(model)
-        chain = wire(model, self.layers, after([start], self.layers[0]), field="layers")
-        for layer in chain.layers:
-            yield AddLayer("", layer)
-        yield SetOutputs("", _with_output(model.outputs, chain.ends[0]))
+        chain = wire(model, self.layers, after([start]), field="layers")
+        yield from added(model, "", chain.layers)
+        yield SetOutputs("", with_leaf(model.outputs, chain.ends[0], chain.ends[0].layer))
 
     def _start(self, model: ModelSpec) -> TensorRef:
         path, layer = self.one(model, "from")
@@ -76,13 +75,3 @@ class Branch(Operation):
             fix=fix,
             field=("from",),
         )
-
-
-def _with_output(outputs: Any, new: TensorRef) -> Any:
-    match outputs:
-        case list() | tuple():
-            return [*outputs, new]
-        case Mapping():
-            return {**outputs, new.layer: new}
-        case _:
-            return [outputs, new]

@@ -10,11 +10,11 @@ from pydantic_core import PydanticCustomError
 
 from surgery.errors import GraphUnsupported
 from surgery.model.congruence import is_inert
-from surgery.model.edits import AddLayer, Edit, Redirect
+from surgery.model.edits import Edit, Redirect
 from surgery.model.keras_object import LayerObject
 from surgery.model.select import Selector
 from surgery.model.spec import LayerSpec, ModelSpec, TensorRef, join_path, split_path
-from surgery.operations.chain import after, wire
+from surgery.operations.chain import added, after, wire
 from surgery.operations.operation import Operation, Phase, inside_of, listed
 
 
@@ -73,7 +73,7 @@ class Insert(Operation):
         return False
 
     def claim(self) -> str | None:
-        inert = all(is_inert(layer.class_name, layer.config) for layer in self.layers)
+        inert = all(is_inert(each.class_name, each.config) and not each.call.get("training") for each in self.layers)
         return "what the model computes stays as it is, outside training" if inert else None
 
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
@@ -83,11 +83,10 @@ class Insert(Operation):
         layer = inner.by_name[name]
         edges = self._before(layer) if self.after is None else self._after(layer)
         readers = (name,) if self.after is None else self._readers(model, inside, name)
-        chain = wire(inner, self.layers, after(edges, self.layers[0]), field="layers")
+        chain = wire(inner, self.layers, after(edges), field="layers")
         for old, new in zip(edges, chain.ends, strict=True):
             yield Redirect(inside, old, new, consumers=readers, outputs=readers is None)
-        for new_layer in chain.layers:
-            yield AddLayer(inside, new_layer)
+        yield from added(model, inside, chain.layers)
 
     def _before(self, layer: LayerSpec) -> tuple[TensorRef, ...]:
         edges = tuple(dict.fromkeys(ref for call in layer.calls for ref in call.refs()))

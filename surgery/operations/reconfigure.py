@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from surgery.errors import GraphUnsupported, SurgeryError, raise_all
 from surgery.model import catalogue
-from surgery.model.checking import Problem, check_arguments, check_plain, check_values
+from surgery.model.calling import changed_arguments, class_of_layer
+from surgery.model.checking import Problem, check_arguments, check_call, check_plain, check_values
 from surgery.model.configured import configured
-from surgery.model.edits import CarryWeights, Edit, Policy, UpdateConfig
+from surgery.model.edits import CarryWeights, Edit, Policy, SetArguments, UpdateConfig
 from surgery.model.select import Selector
 from surgery.model.spec import LayerSpec, ModelSpec
 from surgery.operations.operation import Operation, Phase
@@ -20,9 +22,11 @@ ELSEWHERE = {"name": "op: rename", "trainable": "op: freeze or op: unfreeze"}
 
 
 class Reconfigure(Operation):
-    """Change constructor arguments of layers; the class stays.
+    """Change constructor arguments of layers, or the arguments with which they are called; the class stays.
 
-    Weights are kept; an argument that changes the shape of one asks for `weights: overlap`, `weights: resample` or
+    `call: {training: true}` has a Dropout drop whenever the model is called without a word on training, as `model(x)` (`fit`,
+    `evaluate` and `predict` have their own); `use_causal_mask: true` hides the future from attention; null takes such an
+    argument away. Weights are kept; an argument that changes the shape of one asks for `weights: overlap`, `weights: resample` or
     `weights: fresh`.
 
     Example:
@@ -41,13 +45,26 @@ class Reconfigure(Operation):
     layers: Selector
     """The layers to change."""
 
-    config: Annotated[dict[str, Any], Field(min_length=1)]
+    config: Annotated[dict[str, Any], Field(min_length=1)] = {}
     """Constructor arguments and their new values."""
+
+    call: Annotated[dict[str, Any], Field(min_length=1)] = {}
+    """Arguments of the layers' calls beside their inputs: true, false, or null, which takes one away."""
 
     weights: Policy = "keep"
     """What happens to the layers' weights: `keep` refuses a changed shape, `overlap` copies the common corner,
     `resample` interpolates over spatial axes or positions (`resample_grid` over a square grid of them), `fresh`
     initializes anew."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.config and not self.call:
+            raise PydanticCustomError(
+                "missing-key",
+                "reconfigure needs 'config' or 'call'",
+                {"expected": "constructor arguments and their new values", "fix": "add: config: {...}"},
+            )
+        return self
 
     def edits(self, model: ModelSpec) -> Iterator[Edit]:
         for path in self.targets(model):
@@ -57,6 +74,8 @@ class Reconfigure(Operation):
                 yield UpdateConfig(path, changes)
                 if layer.weights:
                     yield CarryWeights(path, layer.weights, self.weights, same_class=True)
+            if called := changed_arguments(layer, self.call):
+                yield SetArguments(path, called)
 
     def _changes(self, layer: LayerSpec) -> Mapping[str, Any]:
         self._refuse_elsewhere(layer)
@@ -67,12 +86,18 @@ class Reconfigure(Operation):
     def _problems(self, layer: LayerSpec) -> Iterator[Problem]:
         is_own = (layer.module or "keras").split(".")[0] == "keras" and ">" not in (layer.registered_name or "")
         known = catalogue.find("layers", layer.class_name) if layer.is_layer else None
+        if self.call:
+            found = check_call(class_of_layer(layer), layer.class_name, self.call)
+            yield from (problem.below("call") for problem in found)
         if known and is_own:
-            yield from check_arguments(known, layer.class_name, self.config, partial=True)
+            yield from (
+                problem.below("config")
+                for problem in check_arguments(known, layer.class_name, self.config, partial=True)
+            )
         elif is_own:
-            yield from check_values(layer.class_name, self.config)
+            yield from (problem.below("config") for problem in check_values(layer.class_name, self.config))
         else:
-            yield from check_plain(self.config)
+            yield from (problem.below("config") for problem in check_plain(self.config))
 
     def _refuse_elsewhere(self, layer: LayerSpec) -> None:
         for key, operation in ELSEWHERE.items():
@@ -83,7 +108,7 @@ class Reconfigure(Operation):
                     fix=f"use {operation}",
                     field=("config", key),
                 )
-        if layer.inner:
+        if layer.inner and self.config:
             raise GraphUnsupported(
                 f"'{layer.name}' is a model with layers of its own",
                 expected="layers",
@@ -94,4 +119,4 @@ class Reconfigure(Operation):
 
 def _refusal(problem: Problem) -> SurgeryError:
     kinds = {kind.code(): kind for kind in SurgeryError.__subclasses__()}
-    return kinds[problem.code](problem.what, expected=problem.expected, fix=problem.fix, field=("config", *problem.at))
+    return kinds[problem.code](problem.what, expected=problem.expected, fix=problem.fix, field=problem.at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from surgery.errors import GraphUnsupported
-from surgery.model.edits import AddLayer, CarryWeights, Edit, Policy, Redirect, RemoveLayer
+from surgery.model.edits import CarryWeights, Edit, Policy, Redirect, RemoveLayer
 from surgery.model.graph import chains_into
 from surgery.model.keras_object import LayerObject
 from surgery.model.select import Selector
-from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, leaves, split_path
-from surgery.operations.chain import Chain, wire
+from surgery.model.spec import LayerSpec, ModelSpec, TensorRef, split_path
+from surgery.operations.chain import Chain, added, wire
 from surgery.operations.operation import Operation, Phase, inside_of, listed
 
 
@@ -59,7 +59,7 @@ class Replace(Operation):
         inside = inside_of(paths, "layers")
         inner = model.model_at(inside)
         old = self._chain(inner, tuple(split_path(path)[1] for path in paths))
-        chain = self._new(inner, old)
+        chain = wire(inner, self.with_, old[0].calls, field="with", freed=old)
         for layer in reversed(old):
             yield RemoveLayer(f"{inside}/{layer.name}" if inside else layer.name)
         change = {
@@ -69,11 +69,9 @@ class Replace(Operation):
         }
         for before, after in change.items():
             yield Redirect(inside, before, after)
-        first, *others = chain.layers
-        # A shared layer may feed itself: then the new one does, too.
-        yield AddLayer(inside, replace(first, calls=tuple(call.map(change) for call in first.calls)))
-        for layer in others:
-            yield AddLayer(inside, layer)
+        # A shared layer may feed itself: then the new ones do, too.
+        rewired = [replace(layer, calls=tuple(call.map(change) for call in layer.calls)) for layer in chain.layers]
+        yield from added(model, inside, rewired)
         pairs = _pairs(old, chain)
         for new in chain.layers:
             path, match = f"{inside}/{new.name}" if inside else new.name, pairs.get(new.name)
@@ -102,17 +100,6 @@ class Replace(Operation):
             )
         return layers
 
-    def _new(self, model: ModelSpec, old: tuple[LayerSpec, ...]) -> Chain:
-        starts = tuple(_start(call, old[0], self.with_[0]) for call in old[0].calls)
-        return wire(
-            model,
-            self.with_,
-            starts,
-            field="with",
-            freed=[layer.name for layer in old],
-            old=old[0] if len(old) == 1 else None,
-        )
-
 
 def _pairs(old: tuple[LayerSpec, ...], chain: Chain) -> dict[str, LayerSpec]:
     """By the name of a new layer, the old one whose weights it takes: that of its name, else the next one of its class."""
@@ -125,24 +112,3 @@ def _pairs(old: tuple[LayerSpec, ...], chain: Chain) -> dict[str, LayerSpec]:
         if new.name not in pairs and match is not None:
             pairs[new.name] = giving.pop(match.name)
     return pairs
-
-
-def _start(call: Call, old: LayerSpec, first: LayerObject) -> Call:
-    """How the first new layer is called: as the old one was. Keyword arguments are kept for the same class only."""
-    if first.class_name == old.class_name:
-        return Call(call.args, call.kwargs)
-    tensors = sorted(key for key, value in _tensor_arguments(call.kwargs))
-    if tensors:
-        raise GraphUnsupported(
-            f"'{old.name}' takes tensors by keyword ({', '.join(tensors)}), which {first.class_name} would not get",
-            expected=f"another {old.class_name}",
-            fix=f"replace it with a {old.class_name}, or remove what feeds the keywords first",
-            field=("with",),
-        )
-    return Call(call.args)
-
-
-def _tensor_arguments(kwargs: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    for key, value in kwargs.items():
-        if any(True for _ in leaves(value)):
-            yield key, value

@@ -21,7 +21,7 @@ from surgery.errors import (
     WeightMismatch,
     flatten,
 )
-from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, UpdateConfig
+from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, SetArguments, UpdateConfig
 from surgery.model.spec import ModelSpec, WeightSpec, split_path
 from surgery.model.weights import dtype_of, shape_of, shape_text
 from surgery.operations import Operation, Phase
@@ -132,6 +132,9 @@ class Simulation:
                 case UpdateConfig(path, changes):
                     for key in changes:
                         self.set_by[path, key] = number
+                case SetArguments(path, changes):
+                    for key in changes:
+                        self.set_by[path, f"call.{key}"] = number
         misfits = {
             (path, weight.key)
             for path, _, _, weight in variables(model)
@@ -167,10 +170,12 @@ class Simulation:
         if self.operations[number].phase is not Phase.STRUCTURE:
             return
         for edit in edits:
-            if isinstance(edit, UpdateConfig):
+            if isinstance(edit, UpdateConfig | SetArguments):
+                prefix, field = ("call.", "call") if isinstance(edit, SetArguments) else ("", "config")
                 for key in edit.changes:
-                    if (edit.path, key) in self.set_by:
-                        raise self._contradiction(number, self.set_by[edit.path, key], edit.path, ("config", key))
+                    if (edit.path, prefix + key) in self.set_by:
+                        earlier = self.set_by[edit.path, prefix + key]
+                        raise self._contradiction(number, earlier, edit.path, (field, key))
 
     def _contradiction(self, later: int, earlier: int, path: str, field: tuple[str | int, ...]) -> SurgeryError:
         lines = sorted((self.locate(later).line, self.locate(earlier).line))

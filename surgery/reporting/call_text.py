@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LONGEST = 120
@@ -12,6 +12,14 @@ LONGEST = 120
 def call_text(class_name: str, arguments: Mapping[str, Any]) -> str:
     """The class with its arguments."""
     return f"{class_name}({', '.join(f'{key}={argument_text(value)}' for key, value in arguments.items())})"
+
+
+def called_text(calls: Sequence[Mapping[str, Any]]) -> str:
+    """How a layer is called beside its inputs: `, called with training=true`; each call by itself where they differ."""
+    if not calls:
+        return ""
+    texts = [", ".join(f"{key}={argument_text(value)}" for key, value in call.items()) or "nothing" for call in calls]
+    return f", called with {texts[0] if len(set(texts)) == 1 else ' and then with '.join(texts)}"
 
 
 def argument_text(value: Any) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from surgery.model.changes import Diff, KeyChange, Statistics, VariableChange
-from surgery.model.changes.difference import ABSENT
+from surgery.model.changes.difference import ABSENT, LayerEntry
 from surgery.model.flow import flow
-from surgery.reporting.call_text import call_text
+from surgery.reporting.call_text import call_text, called_text
 from surgery.reporting.table import change, count, shape
 
 LONGEST_VALUE = 60
@@ -31,9 +31,9 @@ class Row:
 def rows(diff: Diff) -> Iterator[Row]:
     """Every change but those of weights: structure first."""
     for entry in diff.removed:
-        yield Row("-", entry.path, _entry(entry.class_name, entry.parameters, entry.inputs))
+        yield Row("-", entry.path, _entry(entry.class_name, entry))
     for entry in diff.added:
-        yield Row("+", entry.path, _entry(call_text(entry.class_name, entry.arguments), entry.parameters, entry.inputs))
+        yield Row("+", entry.path, _entry(call_text(entry.class_name, entry.arguments), entry))
     for rename in diff.renamed:
         how = "" if rename.by in ("weights", "name") else f", by {WORDS.get(rename.by, rename.by)}"
         yield Row(">", rename.new, f"was {rename.old}{how}")
@@ -46,9 +46,10 @@ def rows(diff: Diff) -> Iterator[Row]:
         yield Row("~", flag.path or MODEL, f"trainable: {flow(flag.old)} -> {flow(flag.new)}")
 
 
-def _entry(class_name: str, parameters: int, inputs: tuple[str, ...]) -> str:
-    counted = f", {count(parameters)} parameters" if parameters else ""
-    return f"{class_name}{counted}{f', reads {_names(inputs)}' if inputs else ''}"
+def _entry(text: str, entry: LayerEntry) -> str:
+    counted = f", {count(entry.parameters)} parameters" if entry.parameters else ""
+    read = f", reads {_names(entry.inputs)}" if entry.inputs else ""
+    return f"{text}{counted}{read}{called_text(entry.calls)}"
 
 
 def _names(names: tuple[str, ...]) -> str:

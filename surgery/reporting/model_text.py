@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from surgery.reporting.call_text import called_text
 from surgery.reporting.table import count, shape, table
 
 HEAD = ("index", "path", "class", "output shape", "parameters", "trainable", "inputs")
@@ -29,6 +30,6 @@ def _rows(layers: list[dict[str, Any]], depth: int = 0) -> Iterator[tuple[str, .
             shape(row["output_shape"]),
             count(row["parameters"]),
             "yes" if row["trainable"] else "no",
-            ", ".join(row["inbound"]),
+            ", ".join(row["inbound"]) + called_text(row.get("calls", ())),
         )
         yield from _rows(row.get("layers", []), depth + 1)

@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from surgery.model.calling import told_calls
 from surgery.model.changes.configs import arguments_of, class_of
 from surgery.model.edits import (
     AddLayer,
     CarryWeights,
     Edit,
+    FeedInput,
     FreshWeights,
     RemoveLayer,
     RenameLayer,
+    SetArguments,
     SetWeights,
     UpdateConfig,
 )
@@ -21,7 +24,7 @@ from surgery.model.spec import join_path
 from surgery.model.weights import Sliced, WeightSource
 from surgery.planning import LedgerLine, Plan, StagePlan, Step
 from surgery.planning.rates import Rate
-from surgery.reporting.call_text import argument_text, call_text
+from surgery.reporting.call_text import argument_text, call_text, called_text
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,16 @@ def marks(step: Step) -> list[Mark]:
 def _marks(edit: Edit) -> Iterator[Mark]:
     match edit:
         case AddLayer(inside, layer):
-            yield Mark("+", join_path(inside, layer.name), call_text(class_of(layer), arguments_of(layer)))
+            text = call_text(class_of(layer), arguments_of(layer))
+            yield Mark("+", join_path(inside, layer.name), text + called_text(told_calls(layer)))
         case RemoveLayer(path):
             yield Mark("-", path, "")
         case UpdateConfig(path, changes):
             yield Mark("~", path, ", ".join(f"{key}: {argument_text(value)}" for key, value in changes.items()))
+        case SetArguments(path, changes):
+            yield Mark("~", path, f"call: {argument_text(changes)}")
+        case FeedInput(path, _, name):
+            yield Mark("~", path, f"one more input: {name}")
         case RenameLayer(path, name):
             yield Mark("~", path, f"renamed to {name}")
         case FreshWeights(path):

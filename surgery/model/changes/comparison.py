@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from surgery.model.calling import told_calls
 from surgery.model.changes.configs import arguments_of, class_of, config_changes, plain_config
 from surgery.model.changes.difference import (
     ABSENT,
@@ -214,7 +215,8 @@ def _containers(path: str) -> Iterator[str]:
 def _entry(path: str, items: Items) -> LayerEntry:
     layer, inside = items[path], split_path(path)[0]
     inputs = tuple(join_path(inside, name) for name in layer.inbound)
-    return LayerEntry(path, class_of(layer), layer.parameters, inputs, {} if layer.inner else arguments_of(layer))
+    arguments = {} if layer.inner else arguments_of(layer)
+    return LayerEntry(path, class_of(layer), layer.parameters, inputs, arguments, told_calls(layer))
 
 
 def _place(ref: TensorRef, inside: str) -> tuple[str, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from surgery.model.calling import told_calls
 from surgery.model.catalogue import find
 from surgery.model.changes.difference import ABSENT, KeyChange
 from surgery.model.configured import default_arguments
@@ -28,6 +29,7 @@ def config_changes(old: LayerSpec, new: LayerSpec) -> tuple[KeyChange, ...]:
         default = default_of(new.class_name, key) if same_class else ABSENT
         changes += _value(key, before.get(key, default), after.get(key, default))
     changes += _value("arguments", _arguments(old), _arguments(new))
+    changes += _value("call", _told_call(old), _told_call(new))
     return tuple(changes)
 
 
@@ -131,9 +133,17 @@ def default_of(class_name: str, key: str) -> Any:
 
 
 def _arguments(layer: LayerSpec) -> list[Any]:
-    """What a layer is called with besides tensors, for each call that has any."""
+    """What a bare operation is called with besides tensors, for each call that has any."""
+    if layer.is_layer:
+        return []
     calls = [[_opaque(call.args), {key: _opaque(value) for key, value in call.kwargs.items()}] for call in layer.calls]
     return [call for call in calls if _tells(call)]
+
+
+def _told_call(layer: LayerSpec) -> Any:
+    """The arguments of a layer's calls that are no tensors: those of every call, or a list where they differ."""
+    calls = [dict(call) for call in told_calls(layer)]
+    return canonical(calls[0] if all(call == calls[0] for call in calls) else calls) if calls else ABSENT
 
 
 def _opaque(value: Any) -> Any:

@@ -36,6 +36,8 @@ class LayerEntry:
     inputs: tuple[str, ...]
     arguments: Mapping[str, Any]
     """The constructor arguments that are not at their default."""
+    calls: tuple[Mapping[str, Any], ...] = ()
+    """The arguments of each of its calls that are not at their default; empty where there are none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class LayerDocument(TypedDict):
     """The paths of the layers that feed it."""
     arguments: dict[str, Any]
     """Its constructor arguments that are not at their default."""
+    calls: NotRequired[list[dict[str, Any]]]
+    """The arguments of each of its calls that are not at their default, where there are any: `training`."""
 
 
 @documented
@@ -214,13 +216,16 @@ def diff_document(diff: Diff) -> DiffDocument:
 
 
 def _layer(entry: LayerEntry) -> LayerDocument:
-    return {
+    document: LayerDocument = {
         "path": entry.path,
         "class_name": entry.class_name,
         "parameters": entry.parameters,
         "inputs": list(entry.inputs),
         "arguments": dict(entry.arguments),
     }
+    if entry.calls:
+        document["calls"] = [dict(call) for call in entry.calls]
+    return document
 
 
 def _key(change: KeyChange) -> KeyDocument:
