@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +13,15 @@ from surgery.model.config import from_config
 from surgery.model.config.author import of_keras
 from surgery.model.hdf5 import Group
 from surgery.model.legacy.archives import attach_archive
-from surgery.model.legacy.h5 import read_old_file
+from surgery.model.legacy.conversions import CONVOLUTIONS
+from surgery.model.legacy.h5 import OldFile, read_old_file
 from surgery.model.legacy.hard_sigmoid import keep_hard_sigmoid
+from surgery.model.legacy.inferred import with_inferred
 from surgery.model.legacy.keras1 import upgrade
 from surgery.model.legacy.keras2 import convert_document
 from surgery.model.legacy.masks import keep_masks
 from surgery.model.legacy.objects import Problems
+from surgery.model.legacy.ordering import with_names, with_order
 from surgery.model.legacy.states import keep_states
 from surgery.model.legacy.weights import attach_old
 from surgery.model.spec import ModelSpec
@@ -34,10 +37,38 @@ def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Plac
         ModelUnsupported: weights without a model, a subclassed model, or things that Keras 3 does not have.
         ModelInvalid: it contradicts itself.
     """
-    file = read_old_file(container)
-    document = convert_config(file.document, str(container.path), is_keras_1=file.is_keras_1)
-    spec, places = attach_old(replace(from_config(document), author=of_keras(file.document)[1]), file)
-    return (spec, places) if file.is_keras_3 else keep_meaning(spec, places, str(container.path))
+    file, where, problems = read_old_file(container), str(container.path), Problems()
+    document = _of_keras_1(file, problems) if file.is_keras_1 else file.document
+    converted = convert_config(document, where, problems)
+    spec, places = attach_old(replace(from_config(converted), author=of_keras(file.document)[1]), file)
+    if file.is_keras_1:
+        spec = with_inferred(spec, problems)
+        raise_unsupported(where, problems)
+        spec = replace(spec, notes=(*spec.notes, *_doubts(spec, file)))
+    return (spec, places) if file.is_keras_3 else keep_meaning(spec, places, where)
+
+
+def _doubts(spec: ModelSpec, file: OldFile) -> Iterator[str]:
+    """What a file of Keras 1 leaves open."""
+    for path, layer in spec.walk():
+        if (
+            not file.backend
+            and layer.class_name in CONVOLUTIONS
+            and layer.config.get("data_format") == "channels_first"
+        ):
+            yield (
+                f"The kernels of '{path}' and others are read as they lie in the file. It does not say which backend it was trained on, "
+                "and Theano turned kernels around: compare a prediction with a known one."
+            )
+            return
+
+
+def _of_keras_1(file: OldFile, problems: Problems) -> Mapping[str, Any]:
+    """The config of Keras 1 as Keras 2 would have written it."""
+    if not _is_model(file.document):
+        return file.document
+    named = with_names(file.document, list(file.weights))
+    return upgrade(with_order(named, problems), problems)
 
 
 def keep_meaning(
@@ -52,8 +83,7 @@ def keep_meaning(
     spec = keep_states(spec, problems)
     spec = keep_masks(spec, problems)  # first: a Rescaling that is put in passes on a mask as Keras 3 has it
     spec, places = keep_hard_sigmoid(spec, places, problems)
-    if problems.found:
-        raise _unsupported(where, problems)
+    raise_unsupported(where, problems)
     return spec, places
 
 
@@ -71,29 +101,37 @@ def read_archive(container: Container, root: Group) -> tuple[ModelSpec, dict[tup
     return keep_meaning(*attach_archive(container.document, convert_config(container.document, where), root), where)
 
 
-def convert_config(document: Mapping[str, Any], where: str, *, is_keras_1: bool = False) -> Mapping[str, Any]:
-    """The model config of an old Keras as the document of a `.keras` file.
+def convert_config(document: Mapping[str, Any], where: str, problems: Problems | None = None) -> Mapping[str, Any]:
+    """The model config of Keras 2 as the document of a `.keras` file.
+
+    Args:
+        document: The config.
+        where: The file that it is in.
+        problems: What was found already that Keras 3 does not have.
 
     Raises:
         ModelUnsupported: names everything that Keras 3 does not have, at once.
     """
     if not _is_model(document):
         return document
-    problems = Problems()
-    if is_keras_1:
-        document = upgrade(document, problems)
+    problems = problems or Problems()
     converted = convert_document(document, problems)
-    if problems.found:
-        raise _unsupported(where, problems)
+    raise_unsupported(where, problems)
     return converted
 
 
-def _unsupported(where: str, problems: Problems) -> ModelUnsupported:
-    return ModelUnsupported(
-        f"{where} has what Keras 3 does not: {'; '.join(problems.found)}",
-        expected="layers and arguments that Keras 3 has, or classes of a module that is granted with --trust",
-        fix="replace these in the Keras that wrote the file, and save it again",
-    )
+def raise_unsupported(where: str, problems: Problems) -> None:
+    """Names everything that Keras 3 does not have, at once.
+
+    Raises:
+        ModelUnsupported: there is something.
+    """
+    if problems.found:
+        raise ModelUnsupported(
+            f"{where} has what Keras 3 does not: {'; '.join(problems.found)}",
+            expected="layers and arguments that Keras 3 has, or classes of a module that is granted with --trust",
+            fix="replace these in the Keras that wrote the file, and save it again",
+        )
 
 
 def _is_model(document: Mapping[str, Any]) -> bool:

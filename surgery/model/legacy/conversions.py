@@ -39,7 +39,9 @@ def convert_weights(class_name: str, config: Mapping[str, Any], blocks: Sequence
     if class_name in CUDNN_GATES and _is_cudnn(CUDNN_GATES[class_name], blocks):
         return _cudnn(class_name, blocks)
     if file.is_keras_1 and len(blocks) == 3 * len(GATES.get(class_name, ())):
-        return _gates(class_name, blocks)
+        return _gates(class_name, blocks, is_first=config.get("data_format") == "channels_first")
+    if file.is_keras_1 and class_name == "SeparableConv2D" and config.get("data_format") == "channels_first":
+        return [Place((block,), Reordered((2, 3, 1, 0)) if len(block.shape) == 4 else None) for block in blocks]
     places = [Place((block,), refolded(class_name, config)) for block in blocks]
     if not blocks or class_name not in CONVOLUTIONS:
         return places
@@ -90,9 +92,11 @@ def _cudnn(class_name: str, blocks: Sequence[Block]) -> list[Place]:
     return [Place((block,), conversion) for block, conversion in zip(blocks, conversions, strict=True)]
 
 
-def _gates(class_name: str, blocks: Sequence[Block]) -> list[Place]:
+def _gates(class_name: str, blocks: Sequence[Block], is_first: bool) -> list[Place]:
+    """The three variables of a recurrent layer. The kernels of a ConvLSTM2D have the filters first where channels come first."""
     order = GATES[class_name]
-    return [Place(tuple(blocks[at + part] for at in order), Joined()) for part in range(3)]
+    parts = [tuple(blocks[at + part] for at in order) for part in range(3)]
+    return [Place(part, Joined((2, 3, 1, 0) if is_first and len(part[0].shape) == 4 else ())) for part in parts]
 
 
 def _keras_1_kernel(class_name: str, config: Mapping[str, Any], block: Block) -> Conversion | None:

@@ -152,7 +152,10 @@ def _layer(document: Mapping[str, Any], config: Config, problems: Problems) -> d
     name = CLASSES.get(old, old)
     renamed = {**RENAMED, **BY_CLASS.get(name, {})}
     _kernel_size(config)
+    _padding(old, config)
     _unsupported(old, config, problems)
+    if old == "Deconvolution2D":
+        problems.sizes[str(config.get("name"))] = config.pop("output_shape", None)
     converted = {_renamed(key, renamed, name, config): value for key, value in config.items()}
     if converted.get("data_format") in DIM_ORDERING:
         converted["data_format"] = DIM_ORDERING[converted["data_format"]]
@@ -180,6 +183,20 @@ def _kernel_size(config: Config) -> None:
         config["unit_forget_bias"] = initial in ("one", "ones")
 
 
+SIDES = (("top_pad", "bottom_pad"), ("left_pad", "right_pad"))
+"""What a dict of ZeroPadding2D has; that of ZeroPadding1D has the last two."""
+
+
+def _padding(class_name: str, config: Config) -> None:
+    padding = config.get("padding")
+    if class_name == "ZeroPadding1D" and isinstance(padding, Mapping):
+        config["padding"] = [padding.get(side, 0) for side in SIDES[1]]
+    elif class_name == "ZeroPadding2D" and isinstance(padding, Mapping):
+        config["padding"] = [[padding.get(side, 0) for side in sides] for sides in SIDES]
+    elif class_name == "ZeroPadding2D" and isinstance(padding, list) and len(padding) == 4:
+        config["padding"] = [padding[:2], padding[2:]]
+
+
 def _unsupported(class_name: str, config: Config, problems: Problems) -> None:
     where = f"the layer '{config.get('name')}' ({class_name})"
     if class_name == "BatchNormalization" and config.pop("mode", 0) != 0:
@@ -190,13 +207,13 @@ def _unsupported(class_name: str, config: Config, problems: Problems) -> None:
 
 def _merge(config: Config, problems: Problems) -> dict[str, Any]:
     mode, name = config.get("mode", "sum"), config.get("name")
-    if mode in MERGES:
+    if isinstance(mode, str) and mode in MERGES:
         kept: Config = {"axis": config.get("concat_axis", -1)} if mode == "concat" else {}
         return {"class_name": MERGES[mode], "config": {"name": name, **kept}}
     if mode in ("dot", "cos"):
         axes = config.get("dot_axes", -1)
         return {"class_name": "Dot", "config": {"name": name, "axes": axes, "normalize": mode == "cos"}}
-    problems.add(f"the mode {mode!r} of the layer '{name}' (Merge)")
+    problems.add(f"the mode {mode if isinstance(mode, str) else 'by a function'} of the layer '{name}' (Merge)")
     return {"class_name": "Add", "config": {"name": name}}
 
 

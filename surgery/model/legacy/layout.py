@@ -55,13 +55,17 @@ class Refolded:
 class Joined:
     """Arrays side by side along the last axis: Keras 1 kept one for each gate."""
 
+    axes: tuple[int, ...] = ()
+    """The order of axes that each gets before."""
+
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+        moved = [tuple(shape[axis] for axis in self.axes) if self.axes else shape for shape in shapes]
+        return (*moved[0][:-1], sum(shape[-1] for shape in moved))
 
     def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]:
         import numpy as np
 
-        return np.concatenate(arrays, axis=-1)
+        return np.concatenate([np.transpose(array, self.axes) if self.axes else array for array in arrays], axis=-1)
 
 
 @dataclass(frozen=True, slots=True)

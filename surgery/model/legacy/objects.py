@@ -19,6 +19,8 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "RandomNormal": {"scale": "stddev"},
 }
 """Arguments of Keras 1 under their names since Keras 2."""
+REGULARIZERS = ("WeightRegularizer", "ActivityRegularizer", "L1L2Regularizer")
+"""What Keras 1 called L1L2."""
 
 
 class Problems:
@@ -26,6 +28,8 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: dict[str, None] = {}
+        self.sizes: dict[str, Any] = {}
+        """The output shapes that Deconvolution2D of Keras 1 states, by its name."""
 
     def add(self, what: str) -> None:
         self.found[what] = None
@@ -76,7 +80,7 @@ def _keras_1(value: Mapping[str, Any]) -> Mapping[str, Any]:
     config = {key: item for key, item in value.items() if key != "name"}
     name = str(value.get("name", ""))
     return {
-        "class_name": {"WeightRegularizer": "L1L2", "ActivityRegularizer": "L1L2"}.get(name, name),
+        "class_name": "L1L2" if name in REGULARIZERS else name,
         "config": config,
     }
 

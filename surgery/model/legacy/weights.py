@@ -107,12 +107,22 @@ def _distribute(layer: LayerSpec, saved: tuple[Saved, ...]) -> list[tuple[Unit, 
 
 def _owner(name: str, units: list[Unit]) -> Unit | None:
     """The unit whose names the weight's name has most of, when there is only one."""
+    if "/" not in name:
+        return _owner_by_beginning(name, units)
     parts = [plain_name(part) for part in name.split("/")[:-1]]
     slashed = plain_name("/".join(parts))
     scores = {id(unit): _score(unit, parts, slashed) for unit in units}
     best = max(scores.values(), default=0)
     winners = [unit for unit in units if scores[id(unit)] == best]
     return winners[0] if best and len(winners) == 1 else None
+
+
+def _owner_by_beginning(name: str, units: list[Unit]) -> Unit | None:
+    """In Keras 1 the name of a weight begins with that of its layer: `dense_1_W`."""
+    fitting = [unit for unit in units if plain_name(name).startswith(f"{unit.scope[-1]}_")]
+    longest = max((len(unit.scope[-1]) for unit in fitting), default=0)
+    winners = [unit for unit in fitting if len(unit.scope[-1]) == longest]
+    return winners[0] if len(winners) == 1 else None
 
 
 def _score(unit: Unit, parts: list[str], whole: str) -> int:
