@@ -214,6 +214,24 @@ class TestRenames:
         again = diff(new, new, there, there, fresh=(made, made))
         assert again.identical
 
+    @pytest.mark.parametrize("seed", range(20))
+    def test_a_few_fresh_values_are_not_similar_by_chance(self, seed: int) -> None:
+        old = build(dense("a", "x", 1), dense("b", "a", 2, units=1))
+        new = build(dense("a", "x", 1), dense("c", "a", 100 + seed, units=1))
+        assert compare(old, new).renamed == ()
+
+    def test_scales_near_one_are_not_similar(self) -> None:
+        def normalized(name: str, gamma: NDArray[Any]) -> Spec:
+            spec, values = build(dense("a", "x", 1), dense(name, "a", None))
+            weight = WeightSpec("vars/0", "gamma", (16,), "float32", True, Stored(name, "vars/0", (16,), "float32"))
+            one = replace(layer(name, "LayerNormalization", "a"), weights=(weight,))
+            return spec.with_layer(name, one), {**values, (name, "vars/0"): gamma}
+
+        trained = np.random.default_rng(1).normal(1, 0.1, 16).astype("f4")
+        for gamma in (np.ones(16, "f4"), np.random.default_rng(2).normal(1, 0.1, 16).astype("f4")):
+            found = compare(normalized("b", trained), normalized("c", gamma))
+            assert (paths(found.added), paths(found.removed), found.renamed) == (["c"], ["b"], ())
+
     def test_equal_constants_in_one_place_are_the_same_layer(self) -> None:
         old = build(dense("a", "x", 1), dense("b", "a", None))
         new = build(dense("a", "x", 1), dense("c", "a", None))

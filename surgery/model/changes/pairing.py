@@ -29,7 +29,7 @@ from surgery.model.fingerprint import canonical_json
 from surgery.model.spec import LayerSpec, ModelSpec, join_path, split_path
 
 ALIKE = 0.5
-"""Least cosine between the values of a layer before and after training. Fresh values are near 0."""
+"""Least likeness of the values of a layer before and after training. Fresh values are near 0."""
 MOSTLY = 0.5
 MOST_LIKENESSES = 200_000
 """Layers of one class and shape whose values are compared at one level: the time would grow with the square of their number."""

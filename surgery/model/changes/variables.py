@@ -22,6 +22,8 @@ PROBE = 1024
 """Entries at the beginning of a variable that tell it from others before all of it is compared."""
 SAMPLE = 1 << 16
 """Entries from which likeness is judged."""
+BY_CHANCE = 4.0
+"""Standard deviations: the correlation of n values that have nothing to do with each other is about 1 / sqrt(n)."""
 STATISTICS_BLOCK = 1 << 17
 
 Fresh = Mapping[tuple[str, str], str]
@@ -94,13 +96,25 @@ class Variables:
         return b"".join(start for start, _ in starts) if any(_is_distinctive(*start) for start in starts) else None
 
     def likeness(self, old: tuple[str, LayerSpec], new: tuple[str, LayerSpec]) -> float | None:
-        """Cosine between samples of the largest variable of two layers; None when values tell nothing."""
+        """How alike samples of the largest variable of two layers are, at most 1; None when values tell nothing.
+
+        It is the correlation, since scales of two normalizations are all near 1, less what a few values have by chance.
+        """
         largest = max(old[1].weights, key=lambda weight: weight.size, default=None)
         arrays = self.pair((old[0], largest.key), (new[0], largest.key)) if largest else None
         if arrays is None or arrays[0].shape != arrays[1].shape or not _is_distinctive(*_start_of(arrays[0])):
             return None
-        found = statistics(*(array.reshape(-1)[:SAMPLE] if array.flags.c_contiguous else array for array in arrays))
-        return found.cosine if math.isfinite(found.cosine) else 0.0
+        found = _correlation(*arrays)
+        chance = BY_CHANCE / math.sqrt(min(arrays[0].size, SAMPLE))
+        return found - max(0.0, chance - 0.5) if math.isfinite(found) else 0.0
+
+
+def _correlation(*arrays: NDArray[Any]) -> float:
+    import numpy as np
+
+    samples = [array.reshape(-1)[:SAMPLE] if array.flags.c_contiguous else array.flat[:SAMPLE] for array in arrays]
+    with np.errstate(all="ignore"):
+        return statistics(*(sample.astype("float64") - sample.mean(dtype="float64") for sample in samples)).cosine
 
 
 def shapes(layer: LayerSpec) -> tuple[tuple[str, tuple[int, ...], str], ...]:
