@@ -33,6 +33,9 @@ class FileData(Part):
     dtype: DataType | None = None
     """Type of the inputs. Default: what the model's input takes."""
 
+    any_range: bool = False
+    """Inputs may have another range than the model is used to. Default false: that it is made for them is measured."""
+
 
 class NpzData(FileData):
     """Arrays of an `.npz` file (`numpy.savez`)."""
@@ -115,6 +118,9 @@ class FactoryData(Part):
 
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of the function."""
+
+    any_range: bool = False
+    """Inputs may have another range than the model is used to. Default false: that it is made for them is measured."""
 
 
 KINDS = ("npz", "csv", "image_folder", "factory")

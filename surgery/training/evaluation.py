@@ -23,6 +23,7 @@ from surgery.recipe.training import Stage
 from surgery.training.among import among
 from surgery.training.data.check import check_data
 from surgery.training.data.examples import Examples, Stream, Subset
+from surgery.training.data.input_range import range_errors
 from surgery.training.data.opening import open_data
 from surgery.training.data.order import in_stored_order
 from surgery.training.data.stream import check_stream, to_their_end
@@ -152,7 +153,11 @@ def measure(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> M
 def misfits(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> list[SurgeryError]:
     """What keeps a model from being measured: asked of the result before it is trained."""
     answering = with_outputs(model, _chosen(evaluation, model, setup, place))
-    return _misfits(evaluation, _data(evaluation, answering, setup, place), answering, place)
+    data = _data(evaluation, answering, setup, place)
+    errors = _misfits(evaluation, data, answering, place)
+    if errors or isinstance(data, Stream) or isinstance(evaluation.data, str):
+        return errors
+    return range_errors(data, answering, evaluation.data, (*place, "data"))
 
 
 def compare(evaluation: Evaluation, before: Measurement, after: Measurement, place: Field) -> list[Comparison]:

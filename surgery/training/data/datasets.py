@@ -16,6 +16,7 @@ from surgery.training.data.augmentation import Kinds, check_augmentation
 from surgery.training.data.check import DataFacts, check_batch_size, check_data, check_stage, facts_of, outputs_of
 from surgery.training.data.class_weight import weighted
 from surgery.training.data.examples import Examples, Stream
+from surgery.training.data.input_range import range_errors
 from surgery.training.data.one_hot import one_hot
 from surgery.training.data.opening import open_data, split
 from surgery.training.data.stream import check_stream
@@ -132,9 +133,15 @@ def _errors(training: Training, opened: Datasets, model: Any, trust: Sequence[st
             errors += _unending(training, data, name)
             continue
         key = name if name == "train" or training.data.validation is not None else "train"
+        found: list[SurgeryError] = []
         for losses in loss_names(training, model):
-            found = check_data(data, model, losses, (*FIELD, key))
-            errors += [error for error in found if error.what not in {known.what for known in errors}]
+            found += check_data(data, model, losses, (*FIELD, key))
+        if key == name and not found:
+            source = training.data.validation if name == "validation" else training.data.train
+            found = range_errors(data, model, source or training.data.train, (*FIELD, key))
+        for error in found:
+            if error.what not in {known.what for known in errors}:
+                errors.append(error)
     if not isinstance(opened.train, Stream) and (
         training.data.drop_last or "batch_size" in training.data.model_fields_set
     ):
