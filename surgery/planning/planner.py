@@ -22,6 +22,7 @@ from surgery.operations import Operation, Phase
 from surgery.planning.augmentation import augmentation_errors, augmentation_notes
 from surgery.planning.author import author_notes
 from surgery.planning.code import refuse_code, without_code
+from surgery.planning.flags import flag_notes
 from surgery.planning.gradual import Field, Part, parts
 from surgery.planning.guards import GuardPlan, guard_plans
 from surgery.planning.ledger import ledger
@@ -153,6 +154,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
         notes=(
             *source.spec.notes,
             *_losses(source, stored, stages),
+            *flag_notes(source.spec, main.model),
             *augmentation_notes(recipe, main.model),
             *untargeted_notes(recipe, stages[-1].spec if stages else main.model, guards),
             *resuming_notes(recipe, [planned.stage for planned in stages]),
