@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from surgery.errors import ModelInvalid
+from surgery.errors import ModelInvalid, ModelUnsupported
 from surgery.model.archive import read_model
 from surgery.model.prove import Ask, prove
 from surgery.model.scan import checked
 from surgery.model.spec import ModelSpec, WeightSpec
 from surgery.model.weights import Stored, shape_text
+
+_INTEGERS = ("int8", "uint8")
 
 
 def read_proved(
@@ -63,6 +65,13 @@ def proved(spec: ModelSpec, name: str, ask: Ask | None = None, *, lenient: bool 
 
 def _check(path: str, weight: WeightSpec, name: str) -> None:
     stored = weight.source
+    if isinstance(stored, Stored) and stored.dtype in _INTEGERS and weight.dtype not in _INTEGERS:
+        raise ModelUnsupported(
+            f"{name} stores the {weight.name} of '{path}' as {stored.dtype}, and its config says {weight.dtype}: Keras 3.15 does not "
+            "write that the layers inside a layer are quantized, and cannot load such a file either",
+            expected="a model whose quantized layers say so",
+            fix="do the surgery before the model is quantized, or leave this class out with the filters of Model.quantize",
+        )
     if isinstance(stored, Stored) and stored.shape == weight.shape:
         return
     what = (

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from surgery.errors import GraphUnsupported
 from surgery.model.configured import policy
 from surgery.model.edits import Edit, UpdateConfig
+from surgery.model.quantization import quantization
 from surgery.model.select import Selector
 from surgery.model.spec import LayerSpec, ModelSpec
 from surgery.model.weights import FLOATS
@@ -51,6 +53,13 @@ class Cast(Operation):
                     yield from self._edits(each, layer)
 
     def _edits(self, path: str, layer: LayerSpec) -> Iterator[Edit]:
+        if (mode := quantization(layer)) is not None:
+            raise GraphUnsupported(
+                f"'{path}' is quantized ({mode}), and another dtype would take that away",
+                expected="layers that compute with floats",
+                fix=f"leave it out: layers: {{all: [..., {{not: {path}}}]}}; or put a layer that is not quantized in its place",
+                field=("layers",),
+            )
         # The values follow the dtype of their variable, whatever else is done to them.
         if _name(layer.config.get("dtype")) not in (None, self.dtype):
             yield UpdateConfig(path, _recast(layer.config, self.dtype))

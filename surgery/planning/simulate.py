@@ -22,6 +22,7 @@ from surgery.errors import (
     flatten,
 )
 from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, SetArguments, UpdateConfig
+from surgery.model.quantization import is_spoiled, spoiled
 from surgery.model.spec import ModelSpec, WeightSpec, split_path
 from surgery.model.weights import dtype_of, shape_of, shape_text
 from surgery.operations import Operation, Phase
@@ -137,8 +138,10 @@ class Simulation:
                         self.set_by[path, f"call.{key}"] = number
         misfits = {
             (path, weight.key)
-            for path, _, _, weight in variables(model)
-            if _is_misfit(weight) or (_is_unmakeable(weight) and (path, weight.key) not in self._met)
+            for path, layer, _, weight in variables(model)
+            if _is_misfit(weight)
+            or (_is_unmakeable(weight) and (path, weight.key) not in self._met)
+            or is_spoiled(layer, weight)
         }
         self.misfits = {key: self.misfits.get(key, number) for key in sorted(misfits)}
 
@@ -209,6 +212,8 @@ class Simulation:
 
     def _misfit(self, path: str, key: str, number: int) -> SurgeryError:
         weight = next(w for w in self.model[path].weights if w.key == key)
+        if is_spoiled(self.model[path], weight):
+            return self._located(spoiled(path, self.model[path], weight), number)
         if not _is_misfit(weight):
             return self._located(_not_initialized(path, weight), number)
         old = f"{shape_text(shape_of(weight.source) or weight.shape)} {dtype_of(weight.source) or weight.dtype}"

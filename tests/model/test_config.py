@@ -213,3 +213,25 @@ def test_layers_with_several_arguments_masks_and_slices() -> None:
     data = [abs(inputs_for(model)[0])]
     for key, value in model(data).items():
         assert ops.all(ops.equal(value, again(data)[key]))
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+def test_an_input_may_be_part_of_two_models(name: str, tmp_path: Path) -> None:
+    """`Model(base.input, head(base(base.input)))`, as tutorials write it."""
+    import warnings
+
+    import keras
+
+    from surgery.model.archive import open_weights, read_model, write_archive
+
+    x = keras.Input((3,))
+    base = keras.Model(x, keras.layers.Dense(4, name="d")(x), name="base")
+    model = keras.Model(x, keras.layers.Dense(2, name="head")(base(x)))
+    with warnings.catch_warnings(action="ignore"):  # of HDF5
+        model.save(tmp_path / name)
+    spec = read_model(tmp_path / name)
+    with open_weights(tmp_path / name) as values:
+        write_archive(tmp_path / "again.keras", spec, values)
+    again = keras.models.load_model(tmp_path / "again.keras")
+    assert [(a == b).all() for a, b in zip(model.get_weights(), again.get_weights(), strict=True)] == [True] * 4

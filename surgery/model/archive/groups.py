@@ -80,7 +80,7 @@ def attach(spec: ModelSpec, root: Group, inside: str = "", classes: Classes | No
         )
     stored = root.groups.get("layers", Group())
     names = group_names(spec, inside, classes)
-    _check_groups(spec, stored, set(names.values()))
+    _check_groups(spec, stored, names)
     blocks: Blocks = {}
     layers = []
     for layer in spec.layers:
@@ -91,8 +91,12 @@ def attach(spec: ModelSpec, root: Group, inside: str = "", classes: Classes | No
     return replace(spec, layers=tuple(layers)), blocks
 
 
-def _check_groups(spec: ModelSpec, stored: Group, expected: set[str]) -> None:
-    """Keras that writes names writes a group for every layer; before, layers without variables had none."""
+def _check_groups(spec: ModelSpec, stored: Group, names: Mapping[str, str]) -> None:
+    """Keras that writes names writes a group for every layer; before, layers without variables had none.
+
+    An input that belongs to two models has one in the first of them alone.
+    """
+    expected = set(names.values())
     extra = sorted(set(stored.groups) - expected)
     if extra or stored.blocks:
         raise ModelInvalid(
@@ -101,7 +105,8 @@ def _check_groups(spec: ModelSpec, stored: Group, expected: set[str]) -> None:
             expected="weights and config of one and the same model",
         )
     names_layers = any(group.groups.get("vars", Group()).name is not None for group in stored.groups.values())
-    missing = sorted(expected - set(stored.groups)) if names_layers else []
+    inputs = {names[layer.name] for layer in spec.layers if layer.is_input and layer.name in names}
+    missing = sorted(expected - inputs - set(stored.groups)) if names_layers else []
     if missing:
         raise ModelInvalid(
             f"the weights of '{spec.name}' have {len(stored.groups)} layers and its config {len(expected)}: "

@@ -57,7 +57,12 @@ def _layers(value: Any, place: Place) -> Iterator[tuple[int, str]]:
         case Mapping():
             if KEY in value:
                 _require_identity(value[KEY], (place, KEY))
-            if value.get(KEY) is not None and ("inbound_nodes" in value or value.get("module") == "keras.layers"):
+            is_input = value.get("class_name") == "InputLayer"  # it has no state, and each model can have its own
+            if (
+                value.get(KEY) is not None
+                and not is_input
+                and ("inbound_nodes" in value or value.get("module") == "keras.layers")
+            ):
                 config = value.get("config")
                 yield value[KEY], str(config.get("name") if isinstance(config, Mapping) else value.get("class_name"))
             for key, item in value.items():

@@ -19,8 +19,6 @@ def input_layer(site: Site) -> Built | None:
 
 @rule("Dense")
 def dense(site: Site) -> Built | None:
-    if _is_rewritten(site):
-        return None
     site.need_rank(2, "batch, ..., features", at_least=True)
     features = site.need_known(-1, "features")
     units = site.get("units")
@@ -31,8 +29,6 @@ def dense(site: Site) -> Built | None:
 
 @rule("EinsumDense")
 def einsum_dense(site: Site) -> Built | None:
-    if _is_rewritten(site):
-        return None
     shapes = einsum_shapes(site)
     kernel = site.variable(0, "kernel", shapes.kernel)
     bias = None if shapes.bias is None else site.variable(1, "bias", shapes.bias)
@@ -51,15 +47,13 @@ def einsum_shapes(site: Site) -> EinsumShapes:
 
 @rule("Embedding")
 def embedding(site: Site) -> Built | None:
-    if _is_rewritten(site):
-        return None
     rows, columns = site.get("input_dim"), site.get("output_dim")
     return site.built((*site.shape, columns), *with_lora(site, site.variable(0, "embeddings", (rows, columns))))
 
 
 @rule("ReversibleEmbedding")
 def reversible_embedding(site: Site) -> Built | None:
-    if _is_rewritten(site) or site.get("lora_rank") or site.call.kwargs.get("reverse"):
+    if site.get("lora_rank") or site.call.kwargs.get("reverse"):
         return None
     rows, columns = site.get("input_dim"), site.get("output_dim")
     back = None
@@ -85,8 +79,3 @@ def with_lora(site: Site, kernel: Variable) -> tuple[Variable, ...]:
         Variable(first, first, (*kernel.shape[:-1], rank), "float32", True, "HeUniform", is_stored=False),
         Variable(second, second, (rank, kernel.shape[-1]), "float32", True, "Zeros", is_stored=False),
     )
-
-
-def _is_rewritten(site: Site) -> bool:
-    """Whether quantization gives the layer other variables than its class has."""
-    return bool(site.get("quantization_config") or site.policy.count("_from_"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from surgery.errors import ShapeMismatch
+from surgery.model.quantization import not_quantized, quantization, variable_names
 from surgery.model.spec import Call, CustomClass, LayerSpec, Shape, TensorSpec
 from surgery.model.weights import shape_text
 
@@ -222,7 +223,7 @@ def build_at(site: Site) -> Built | None:
     if found is None:
         return None
     try:
-        built = found(site)
+        built = found(site) if quantization(site.layer) is None else _quantized(site, found)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # A config that Keras never wrote: a size that is a text, more widths than axes, a step of 0.
         raise site.refused(
@@ -233,6 +234,23 @@ def build_at(site: Site) -> Built | None:
         if len(shape) > MOST_AXES or not all(size is None or _can_be(size) for size in shape):
             raise site.refused(f"{site.class_name} makes a tensor that no machine can hold, of {site.shown[:200]}")
     return built
+
+
+def _quantized(site: Site, plain: Rule) -> Built | None:
+    """A quantized layer: the outputs are those of its class, the variables those in its file. How large scales and zero points are
+    depends on blocks, equations and calibration: without a file, or with other inputs than the file's, it is Keras' to answer."""
+    mode, stored = quantization(site.layer), site.layer.weights
+    if mode is None or not stored or (site.call.inputs and site.call.inputs != site.inputs):
+        return None
+    built = plain(replace(site, layer=not_quantized(site.layer)))
+    names = variable_names(mode, [variable.name for variable in built.variables], len(stored)) if built else None
+    if built is None or names is None:
+        return None
+    variables = tuple(
+        Variable(weight.key, name, weight.shape, weight.dtype, mode == "float8" or name == "bias", weight.initializer)
+        for weight, name in zip(stored, names, strict=True)
+    )
+    return replace(built, variables=variables)
 
 
 def _can_be(size: object) -> bool:
