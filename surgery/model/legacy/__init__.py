@@ -57,7 +57,7 @@ def _doubts(spec: ModelSpec, file: OldFile) -> Iterator[str]:
             and layer.config.get("data_format") == "channels_first"
         ):
             yield (
-                f"The kernels of '{path}' and others are read as they lie in the file. It does not say which backend it was trained on, "
+                f"The kernels of '{path}' and others are read as they are. The file does not say on which backend it was trained, "
                 "and Theano turned kernels around: compare a prediction with a known one."
             )
             return
