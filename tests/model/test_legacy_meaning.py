@@ -279,3 +279,73 @@ def test_refuses_constants(tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(ModelUnsupported, match=r"num_constants=1|the constants of 'r'"):
         read_model(old_file(tmp_path / "m.h5", model, {}, "2.2.4"))
+
+
+# Parts that Keras 3 does not have
+
+
+def test_causal_padding_of_a_separable_convolution_is_a_layer_before_it(tmp_path: Path) -> None:
+    entry = layer(
+        "SeparableConv1D",
+        "c",
+        filters=2,
+        kernel_size=[3],
+        dilation_rate=[2],
+        padding="causal",
+        batch_input_shape=[None, 9, 4],
+    )
+    spec = read_model(old_file(tmp_path / "m.h5", sequential(entry), {}, "2.4.0"))
+    assert [one.class_name for one in spec.listed] == ["ZeroPadding1D", "SeparableConv1D"]
+    assert (spec.listed[0].config["padding"], spec["c"].config["padding"]) == ([4, 0], "valid")
+    assert "'c_zeropadding1d' is put before 'c'" in spec.notes[0]
+    wrapped = layer("TimeDistributed", "t", layer=entry, batch_input_shape=[None, 3, 9, 4])
+    with pytest.raises(ModelUnsupported, match="the padding 'causal' of a SeparableConv1D inside 't'"):
+        read_model(old_file(tmp_path / "n.h5", sequential(wrapped), {}, "2.4.0"))
+
+
+@pytest.mark.parametrize(("dtype", "classes"), [("uint8", ["Rescaling", "Resizing"]), ("float32", ["Resizing"])])
+def test_whole_numbers_are_floats_before_they_are_resized(tmp_path: Path, dtype: str, classes: list[str]) -> None:
+    entry = layer("Resizing", "r", height=3, width=3, batch_input_shape=[None, 6, 6, 3])
+    model = sequential(layer("InputLayer", "i", batch_input_shape=[None, 6, 6, 3], dtype=dtype), entry)
+    spec = read_model(old_file(tmp_path / "m.h5", model, {}, "2.9.0"))
+    assert [one.class_name for one in spec.listed] == classes
+
+
+@pytest.mark.parametrize("interpolation", ["gaussian", "mitchellcubic"])
+def test_refuses_interpolations_that_keras_3_cannot_call(tmp_path: Path, interpolation: str) -> None:
+    entry = layer("UpSampling2D", "u", interpolation=interpolation, batch_input_shape=[None, 6, 6, 3])
+    with pytest.raises(ModelUnsupported, match=f"the interpolation {interpolation} of the layer 'u'"):
+        read_model(old_file(tmp_path / "m.h5", sequential(entry), {}, "2.9.0"))
+
+
+def test_the_halves_of_a_bidirectional_may_differ_in_their_bias(tmp_path: Path) -> None:
+    inner = {"units": 2, "recurrent_activation": "sigmoid"}
+    entry = layer(
+        "Bidirectional", "b", layer=layer("LSTM", "f", **inner, use_bias=False), batch_input_shape=[None, 5, 3],
+        backward_layer=layer("LSTM", "g", **inner, go_backwards=True),
+    )  # fmt: skip
+    arrays = [numbers(3, 8), numbers(2, 8), numbers(3, 8), numbers(2, 8), numbers(8)]
+    values = values_of(old_file(tmp_path / "m.h5", sequential(entry), {"b": arrays}, "2.9.0"))
+    assert [key for _, key in values] == [
+        *(f"forward_layer/cell/vars/{n}" for n in range(2)),
+        *(f"backward_layer/cell/vars/{n}" for n in range(3)),
+    ]
+
+
+@pytest.mark.keras
+def test_a_prelu_as_an_activation_becomes_a_layer(tmp_path: Path) -> None:
+    activation = layer("PReLU", "p")
+    model = sequential(
+        layer("Dense", "d", units=3, activation=activation, batch_input_shape=[None, 4]), layer("Dense", "e", units=2)
+    )
+    weights = {"d": [numbers(4, 3), numbers(3), numbers(3, seed=5)], "e": [numbers(3, 2), numbers(2)]}
+    path = old_file(tmp_path / "m.h5", model, weights, "2.9.0")
+    assert [one.name for one in read_model(path).listed] == ["d", "d_prelu", "e"]
+    loaded = converted(path, tmp_path / "m.keras")
+    batch = numbers(5, 4, seed=7)
+    x = batch @ weights["d"][0] + weights["d"][1]
+    x = np.where(x > 0, x, weights["d"][2] * x)
+    np.testing.assert_allclose(loaded(batch), x @ weights["e"][0] + weights["e"][1], atol=1e-6)
+    recurrent = layer("LSTM", "r", units=2, activation=activation, batch_input_shape=[None, 5, 3])
+    with pytest.raises(ModelUnsupported, match="the PReLU as the activation of 'r'"):
+        read_model(old_file(tmp_path / "n.h5", sequential(recurrent), {}, "2.9.0"))

@@ -12,7 +12,9 @@ from surgery.model.archive.values import Place
 from surgery.model.config import from_config
 from surgery.model.config.author import of_keras
 from surgery.model.hdf5 import Group
+from surgery.model.legacy.activations import keep_activations
 from surgery.model.legacy.archives import attach_archive
+from surgery.model.legacy.before import keep_inputs
 from surgery.model.legacy.conversions import CONVOLUTIONS
 from surgery.model.legacy.h5 import OldFile, read_old_file
 from surgery.model.legacy.hard_sigmoid import keep_hard_sigmoid
@@ -80,8 +82,10 @@ def keep_meaning(
         ModelUnsupported: names everything that Keras 3 computes otherwise, at once.
     """
     problems = Problems()
+    spec, places = keep_activations(spec, places, problems)
     spec = keep_states(spec, problems)
     spec = keep_masks(spec, problems)  # first: a Rescaling that is put in passes on a mask as Keras 3 has it
+    spec = keep_inputs(spec, problems)
     spec, places = keep_hard_sigmoid(spec, places, problems)
     raise_unsupported(where, problems)
     return spec, places

@@ -66,15 +66,15 @@ def sides(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, An
 
 def size_of_forward(config: Mapping[str, Any], count: int) -> int:
     """How many of the weights of a Bidirectional are those of its first layer."""
-    forward, backward = (_size(side) for side in sides(config))
+    forward, backward = (size_of(side) for side in sides(config))
     return forward if forward + backward == count else count // 2
 
 
-def _size(layer: Mapping[str, Any]) -> int:
+def size_of(layer: Mapping[str, Any]) -> int:
     """How many weights a recurrent layer or a cell has since Keras 2."""
     config = layer["config"]
     inside = config.get("cells") or ([config["cell"]] if isinstance(config.get("cell"), Mapping) else [])
-    return sum(map(_size, inside)) if inside else 2 + bool(config.get("use_bias", True))
+    return sum(map(size_of, inside)) if inside else 2 + bool(config.get("use_bias", True))
 
 
 def _is_cudnn(gates: int, blocks: Sequence[Block]) -> bool:

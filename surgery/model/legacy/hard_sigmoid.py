@@ -12,10 +12,11 @@ from typing import Any
 
 from surgery.model.archive.groups import snake_case
 from surgery.model.archive.values import Place
+from surgery.model.legacy.before import put_before
 from surgery.model.legacy.layout import Scaled
 from surgery.model.legacy.objects import Problems
 from surgery.model.legacy.weights import Places, units_of
-from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, WeightSpec, join_path
+from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec, join_path
 from surgery.model.weights import Stored
 
 FACTOR = 1.2
@@ -80,8 +81,8 @@ def keep_hard_sigmoid(
             notes += inner.notes
             continue
         if _is_activation(layer):
-            before = _rescaling(layer, {*spec.by_name, *(one.name for one in layers)})
-            layers += [before, replace(layer, calls=tuple(_after(before.name, layer.calls)))]
+            before, layer = put_before(spec, layer, "Rescaling", scale=FACTOR, offset=0.0)
+            layers += [before, layer]
             notes.append(f"'{join_path(inside, before.name)}' is put before '{path}': {WHY}, and is x / 6 + 0.5 now.")
             continue
         scaled = _scaled(layer, path, problems)
@@ -144,9 +145,8 @@ def _cells(cell: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, Map
 
 
 def _shares(class_name: str, config: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Share]:
-    if (
-        class_name == "SpectralNormalization"
-    ):  # which divides the kernel by its norm, and so takes the factor away again
+    # SpectralNormalization divides the kernel by its norm, and so takes the factor away again.
+    if class_name == "SpectralNormalization":
         config = config.get("layer", {}).get("config", {})
     is_own, is_recurrent = is_hard(config.get("activation")), is_hard(config.get("recurrent_activation"))
     if is_recurrent and class_name in LSTMS:
@@ -161,8 +161,25 @@ def _shares(class_name: str, config: Mapping[str, Any], where: str, problems: Pr
         yield Share(1, (0,))
     elif is_own and class_name in SEPARABLE:
         yield Share(1, (0,), first=1)
-    elif is_own:  # that of an LSTM is taken of the cell's state too, which no weight can scale
+    elif _is_inside(config):
+        problems.add(f"hard_sigmoid of Keras 1 and 2, which is not that of Keras 3, inside {where}")
+    # That of an LSTM is taken of the cell's state too, which no weight can scale.
+    if is_own and class_name not in GRUS | WHOLE | SEPARABLE:
         problems.add(f"hard_sigmoid of Keras 1 and 2, which is not that of Keras 3, as the activation of {where}")
+
+
+def _is_inside(config: Mapping[str, Any]) -> bool:
+    """Whether a layer that another one holds ends in it."""
+    held = [
+        value for value in config.values() if isinstance(value, Mapping) and isinstance(value.get("config"), Mapping)
+    ]
+    return any(
+        is_hard(inner["config"].get("activation"))
+        or is_hard(inner["config"].get("recurrent_activation"))
+        or _is_inside(inner["config"])
+        for inner in held
+        if not is_hard(inner)
+    )
 
 
 def is_hard(activation: Any) -> bool:
@@ -185,18 +202,3 @@ def _is_activation(layer: LayerSpec) -> bool:
             return is_hard(activation)
         case _:
             return False
-
-
-def _rescaling(layer: LayerSpec, taken: set[str]) -> LayerSpec:
-    name = f"{layer.name}_rescaling"
-    while name in taken:
-        name += "_"
-    config = {"name": name, "trainable": True, "scale": FACTOR, "offset": 0.0}
-    if "dtype" in layer.config:
-        config["dtype"] = layer.config["dtype"]
-    return LayerSpec(name, "Rescaling", config, calls=tuple(Call(call.args) for call in layer.calls))
-
-
-def _after(name: str, calls: tuple[Call, ...]) -> Iterator[Call]:
-    for number, call in enumerate(calls):
-        yield replace(call, args=(TensorRef(name, number),), inputs=())

@@ -62,6 +62,8 @@ def convert_layer(document: Mapping[str, Any], problems: Problems) -> dict[str, 
         return {"module": "keras.layers", "class_name": name, "config": config, "registered_name": None}
     if old == "RandomCrop" and "data_format" not in config:  # Keras 3 states it
         problems.add(f"{where} ({old}), which resizes images outside training, and in Keras 3 leaves them as they are")
+    if config.get("interpolation") in ("gaussian", "mitchellcubic"):
+        problems.add(f"the interpolation {config['interpolation']} of {where} ({old})")
     if found.unsafe:  # the catalogue knows none of its arguments, for a recipe cannot write it
         return {"module": found.module, "class_name": found.name, "config": config, "registered_name": None}
     if old in SPECIAL:

@@ -206,7 +206,7 @@ class _Level:
             return call, here[:1]
         if kind in DROPPING and here[0].new is not None:
             return self._cut(layer, call, refs), []
-        if layer.module is not None:
+        if (layer.module or "").split(".")[0] == "keras":
             return call, []
         if any(masks.differ for masks in here):
             self._problem(layer, "is of a class of its own and gets another mask")

@@ -15,7 +15,7 @@ from surgery.model.archive.groups import group_names, snake_case
 from surgery.model.archive.values import Place
 from surgery.model.config import from_config
 from surgery.model.config.nodes import has_layers
-from surgery.model.legacy.conversions import convert_weights, sides, size_of_forward
+from surgery.model.legacy.conversions import convert_weights, sides, size_of, size_of_forward
 from surgery.model.legacy.h5 import OldFile, Saved
 from surgery.model.legacy.keras2 import plain_name
 from surgery.model.shapes.rules import nested_layer
@@ -194,5 +194,5 @@ def _cell_plan(cell: Mapping[str, Any], prefix: str, count: int) -> list[tuple[s
         snake = snake_case(inner["class_name"])
         number = counts[snake] = counts.get(snake, -1) + 1
         name = f"{snake}_{number}" if number else snake
-        plan += _cell_plan(inner, f"{prefix}cells/{name}/", count // len(cells))
+        plan += _cell_plan(inner, f"{prefix}cells/{name}/", size_of(inner))
     return plan

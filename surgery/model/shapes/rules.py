@@ -220,7 +220,7 @@ def nested_layer(config: Mapping[str, Any]) -> LayerSpec:
 def build_at(site: Site) -> Built | None:
     """What the rule of the site's layer says; None where there is none."""
     found = rule_for(site.layer)
-    if found is None:
+    if found is None or _has_learned_activation(site):
         return None
     try:
         built = found(site) if quantization(site.layer) is None else _quantized(site, found)
@@ -251,6 +251,12 @@ def _quantized(site: Site, plain: Rule) -> Built | None:
         for weight, name in zip(stored, names, strict=True)
     )
     return replace(built, variables=variables)
+
+
+def _has_learned_activation(site: Site) -> bool:
+    """Whether the activation is a layer that has variables: Keras 3.15 saves those of one that it has built, with its shape."""
+    activation = site.layer.config.get("activation")
+    return isinstance(activation, Mapping) and activation.get("class_name") == "PReLU" and "build_config" in activation
 
 
 def _can_be(size: object) -> bool:
