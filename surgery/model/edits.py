@@ -156,6 +156,8 @@ class CarryWeights:
     weights: tuple[WeightSpec, ...]
     policy: Policy | None
     same_class: bool
+    giver: str | None = None
+    """The name of the layer that gives them, where it was one of several that could."""
 
     def apply(self, draft: Draft) -> None:
         parent, name = draft.parent(self.path), split_path(self.path)[1]
@@ -391,8 +393,9 @@ def to_json(edit: Edit) -> Mapping[str, Any]:
             body = {"path": path, "tensors": [str(ref) for ref in tensors], "input": name}
         case RenameLayer(path, name):
             body = {"path": path, "name": name}
-        case CarryWeights(path, _, policy, _):
+        case CarryWeights(path, _, policy, _, giver):
             body = {"path": path, "weights": policy or "keep where they fit, else fresh"}
+            body |= {"from": giver} if giver else {}
         case SetWeights(path, sources):
             body = {"path": path, "weights": {key: source.describe(path) for key, source in sources}}
         case FreshWeights(path, keys):

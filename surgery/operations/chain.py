@@ -150,7 +150,7 @@ class _Sources:
         earlier = [layer.name for layer in self.layers]
         later = [layer.name for layer in self.objects[len(self.layers) :]]
         known = [*(known for known in self.model.by_name if known not in self.freed), *earlier]
-        near = [str(ref) for call in self.starts for ref in call.refs()]
+        near = [str(ref) for call in self.starts for ref in call.refs() if ref.layer]
         if name in later:
             what = f"'{name}' reads itself" if later[0] == name else f"'{name}' comes later in this list"
             fix = "write it before the layer that reads it" if later[0] != name else "name what it reads"

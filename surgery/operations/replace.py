@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -9,12 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from surgery.errors import GraphUnsupported
+from surgery.errors import GraphUnsupported, ShapeMismatch
+from surgery.model import shapes
 from surgery.model.edits import CarryWeights, Edit, Policy, Redirect, RemoveLayer
 from surgery.model.graph import chains_into
 from surgery.model.keras_object import LayerObject
 from surgery.model.select import Selector
-from surgery.model.spec import LayerSpec, ModelSpec, TensorRef, split_path
+from surgery.model.spec import LayerSpec, ModelSpec, Shape, TensorRef, TensorSpec, split_path
 from surgery.operations.chain import Chain, added, wire
 from surgery.operations.operation import Operation, Phase, inside_of, listed
 
@@ -27,8 +29,8 @@ class Replace(Operation):
     shape, `overlap` copies the common corner and initializes the rest, `resample` interpolates kernels over their spatial axes
     and embeddings over their positions (`resample_grid` where the positions are a square grid, row by row), `fresh`
     initializes everything. Left out, they are kept where the class and every shape agree, and are fresh otherwise. Of
-    two chains the layers of one name give their weights to one another, then those of one class, in order; with `keep` no new
-    layer may be left without.
+    two chains the layers of one name give their weights to one another, then those of one class, in order, the ones with the
+    same shapes first; with `keep` no new layer may be left without. The plan says which layer gives its weights to which.
 
     Example:
 
@@ -59,24 +61,27 @@ class Replace(Operation):
         inside = inside_of(paths, "layers")
         inner = model.model_at(inside)
         old = self._chain(inner, tuple(split_path(path)[1] for path in paths))
-        chain = wire(inner, self.with_, old[0].calls, field="with", freed=old)
+        # A shared layer may feed itself: then the new ones do, too. A new layer may have the name of one that goes.
+        itself = {
+            TensorRef(old[-1].name, index, output): TensorRef("", index, output)
+            for index, call in enumerate(old[-1].calls)
+            for output in range(max(1, len(call.outputs)))
+        }
+        starts = tuple(call.map(itself) for call in old[0].calls)
+        chain = wire(inner, self.with_, starts, field="with", freed=old)
         for layer in reversed(old):
             yield RemoveLayer(f"{inside}/{layer.name}" if inside else layer.name)
-        change = {
-            TensorRef(old[-1].name, index, output): replace(end, output=output)
-            for index, end in enumerate(chain.ends)
-            for output in range(max(1, len(old[-1].calls[index].outputs)))
-        }
-        for before, after in change.items():
-            yield Redirect(inside, before, after)
-        # A shared layer may feed itself: then the new ones do, too.
+        change = {own: replace(chain.ends[own.call], output=own.output) for own in itself.values()}
+        for before, own in itself.items():
+            yield Redirect(inside, before, change[own])
         rewired = [replace(layer, calls=tuple(call.map(change) for call in layer.calls)) for layer in chain.layers]
         yield from added(model, inside, rewired)
-        pairs = _pairs(old, chain)
+        pairs, is_one = _pairs(inner, old, chain), len(old) == len(chain.layers) == 1
         for new in chain.layers:
             path, match = f"{inside}/{new.name}" if inside else new.name, pairs.get(new.name)
             if match is not None:
-                yield CarryWeights(path, match.weights, self.weights, new.class_name == match.class_name)
+                giver = None if is_one or new.name == match.name else match.name
+                yield CarryWeights(path, match.weights, self.weights, new.class_name == match.class_name, giver)
             elif self.weights == "keep":
                 # Whether it has weights, which nothing gives it, is known once its shapes are.
                 yield CarryWeights(path, (), self.weights, same_class=False)
@@ -101,14 +106,39 @@ class Replace(Operation):
         return layers
 
 
-def _pairs(old: tuple[LayerSpec, ...], chain: Chain) -> dict[str, LayerSpec]:
-    """By the name of a new layer, the old one whose weights it takes: that of its name, else the next one of its class."""
+def _pairs(model: ModelSpec, old: tuple[LayerSpec, ...], chain: Chain) -> dict[str, LayerSpec]:
+    """By the name of a new layer, the old one whose weights it takes: that of its name, else the next of its class.
+
+    Of its class those come first whose variables have the same shapes.
+    """
     giving = {layer.name: layer for layer in old if layer.weights}
     if len(old) == len(chain.layers) == 1:
         return {chain.layers[0].name: old[0]} if giving else {}
     pairs = {new.name: giving.pop(new.name) for new in chain.layers if new.name in giving}
-    for new in chain.layers:
-        match = next((layer for layer in giving.values() if layer.class_name == new.class_name), None)
-        if new.name not in pairs and match is not None:
-            pairs[new.name] = giving.pop(match.name)
+    sizes = _sizes(model, chain)
+    for need_sizes in (True, False):
+        for new in chain.layers:
+            alike = (layer for layer in giving.values() if layer.class_name == new.class_name)
+            if need_sizes:
+                alike = (layer for layer in alike if Counter(w.shape for w in layer.weights) == sizes.get(new.name))
+            match = next(alike, None)
+            if new.name not in pairs and match is not None:
+                pairs[new.name] = giving.pop(match.name)
     return pairs
+
+
+def _sizes(model: ModelSpec, chain: Chain) -> dict[str, Counter[Shape]]:
+    """The shapes of the variables of the new layers, as far as static rules know them."""
+    made: dict[TensorRef, TensorSpec] = {}
+    found: dict[str, Counter[Shape]] = {}
+    for layer in chain.layers:
+        for index, call in enumerate(layer.calls):
+            read = tuple(tensor for ref in call.refs() if (tensor := made.get(ref) or model.tensor(ref)))
+            try:
+                built = shapes.build(layer, read, call) if len(read) == len(call.refs()) else None
+            except ShapeMismatch:  # which the proof of the whole tells
+                built = None
+            if built is not None:
+                made |= {TensorRef(layer.name, index, n): tensor for n, tensor in enumerate(built.outputs)}
+                found[layer.name] = Counter(variable.shape for variable in built.variables)
+    return found

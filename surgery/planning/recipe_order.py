@@ -54,6 +54,7 @@ def _placed(order: list[str], after: ModelSpec) -> tuple[str, ...]:
         order[hole:hole] = added
     else:
         for name in reversed(added):
-            places = [order.index(reader) for reader in after.readers.get(name, ())]
+            # Of layers that feed each other, called several times, one is not placed yet.
+            places = [order.index(reader) for reader in after.readers.get(name, ()) if reader in order]
             order.insert(min(places, default=len(order)), name)
     return tuple(name for name in order if name in after.by_name)

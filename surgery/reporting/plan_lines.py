@@ -61,8 +61,10 @@ def _marks(edit: Edit) -> Iterator[Mark]:
             yield Mark("~", path, "fresh weights")
         case SetWeights(path, sources):
             yield Mark("~", path, f"weights: {', '.join(dict.fromkeys(_short(source, path) for _, source in sources))}")
-        case CarryWeights(path, _, policy) if policy is not None:
-            yield Mark("~", path, f"weights: {policy}")
+        case CarryWeights(path, weights, policy, _, giver) if policy is not None or giver:
+            if weights or policy is not None:
+                told = f"weights: {policy or 'kept where they fit'}"
+                yield Mark("~", path, f"{told}, those of {giver}" if giver else told)
 
 
 def _short(source: WeightSource, path: str) -> str:
