@@ -66,9 +66,22 @@ class Writer:
         return random.choices(forms, (12, 2, 2, 1, 1, 1, 1, 1, 1, 1))[0]()
 
     def chain(self, path: str, most: int = 2) -> list[Entry]:
-        """New layers that may follow a layer."""
+        """New layers that may follow a layer; some read others, too, or an input of their own."""
         shape = shape_of(self.layer(path))
-        return [self.new(shape) for _ in range(self.random.randint(1, most))]
+        made = [self.new(shape) for _ in range(self.random.randint(1, most))]
+        chance, last = self.random.random(), next(iter(made[-1].values()))
+        if chance < 0.1 and "name" in last and "/" not in path:
+            return [*made, {"Add": {"name": self.name(), "inputs": [last["name"], self.alike(shape)]}}]
+        if chance < 0.15 and shape is not None and "/" not in path:
+            size, name = [axis or 3 for axis in shape[1:]], self.name()
+            return [{"Input": {"shape": size, "name": name}}, {"Concatenate": {"inputs": [path, name]}}]
+        return made
+
+    def alike(self, shape: tuple[int | None, ...] | None) -> str:
+        """A layer whose output has a shape, where there is one."""
+        items = [(path, layer) for path, layer in self.items if "/" not in path]
+        fits = [path for path, layer in items if shape is not None and shape_of(layer) == shape]
+        return self.random.choice(fits or [path for path, _ in items])
 
     def new(self, shape: tuple[int | None, ...] | None) -> Entry:
         """A new layer for a tensor of a shape; mostly one that keeps it."""
@@ -169,6 +182,9 @@ class Writer:
         return random.choice([*forms * 2, {"dtype": random.choice(("float16", "mixed_float16", "bfloat16"))}])
 
     def reconfigure(self) -> Entry:
+        if self.random.random() < 0.1:
+            called = {"training": self.random.choice((True, False, None))}
+            return {"layers": self.path(layers.Dropout, layers.BatchNormalization), "call": called}
         path = self.path()
         entry = {"layers": path, "config": self.change(self.layer(path))}
         weights = self.random.choice((None, None, "overlap", "fresh", "resample"))
