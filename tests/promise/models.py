@@ -101,6 +101,8 @@ class Network:
 
     def _sequence(self, source: Any) -> Any:
         random, common = self.random, self.common()
+        if common.get("dtype") == "bfloat16":
+            common = {}  # Keras cannot make a recurrent kernel in it
         units, returns = random.choice(FEATURES), random.random() < 0.6
         cell = random.choice((layers.LSTM, layers.GRU, layers.SimpleRNN))
         made = {
