@@ -7,19 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from surgery.errors import OutputRefused, PromiseBroken
+from surgery.errors import OutputRefused, PromiseBroken, RunFailed, SurgeryError
 from surgery.execution.backend import load_keras
 from surgery.execution.claims import NOT_NEEDED, NOT_WANTED, Evidence, claims_of
 from surgery.execution.fill import LedgerValues
 from surgery.model.archive import Values, open_weights, read_model, write_archive
 from surgery.model.archive.staging import claimed
-from surgery.model.blocks import same_bits
+from surgery.model.blocks import is_finite, same_bits
 from surgery.model.config import to_config
 from surgery.model.library import Library
 from surgery.model.prove import prove
 from surgery.model.scan import scan
 from surgery.model.scan.document import HUB
-from surgery.model.spec import ModelSpec
+from surgery.model.spec import ModelSpec, WeightSpec
 from surgery.model.weights import has_fresh
 from surgery.planning import Plan
 from surgery.planning.history import history_of, read_history
@@ -93,7 +93,7 @@ def write_result(
         values,
         assets=_assets(plan, spec),
         extra_members=history_of(plan, trained=bool(trained)),
-        verify=partial(verify, plan=plan, spec=spec, trained=trained, sources=sources),
+        verify=partial(verify, plan=plan, spec=spec, values=values, trained=trained, sources=sources),
     )
 
 
@@ -104,12 +104,20 @@ def _assets(plan: Plan, spec: ModelSpec) -> dict[tuple[str, str], bytes]:
         return {(now[path], name): data for (path, name), data in library.assets().items() if path in now}
 
 
-def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str], sources: Library | None = None) -> None:
-    """Reads a written model back and compares it with the plan.
+def verify(
+    path: Path,
+    plan: Plan,
+    spec: ModelSpec,
+    values: Values,
+    trained: Collection[str],
+    sources: Library | None = None,
+) -> None:
+    """Reads a written model back and compares it with the plan: what is kept with the source, what is new with what was to be written.
 
     Raises:
         FileUnreadable: what it was made of is damaged.
         PromiseBroken: at the first thing that is not as planned.
+        RunFailed: training left numbers that are none.
     """
     if sources is not None:
         sources.compare()
@@ -123,9 +131,29 @@ def verify(path: Path, plan: Plan, spec: ModelSpec, trained: Collection[str], so
     with open_weights(path, compare=False) as new, plan.library() as library:
         for layer_path, layer in spec.walk():
             for weight in layer.weights:
-                promised = None if layer_path in trained else library.values(weight)
-                if promised is not None and not _is_same(new[layer_path, weight.key], promised):
+                if not weight.is_stored:
+                    continue
+                kept, found = library.values(weight), new[layer_path, weight.key]
+                is_made = kept is None or layer_path in trained
+                promised = values[layer_path, weight.key] if kept is None or is_made else kept
+                if not _is_same(found, promised):
                     raise PromiseBroken(f"the {weight.name} of '{layer_path}' is not what the ledger says")
+                if is_made and not is_finite(found) and not (kept is not None and _is_same(found, kept)):
+                    raise _not_finite(layer_path, weight, is_trained=layer_path in trained)
+
+
+def _not_finite(path: str, weight: WeightSpec, *, is_trained: bool) -> SurgeryError:
+    if is_trained:
+        return RunFailed(
+            f"after the training the {weight.name} of '{path}' holds values that are no finite numbers",
+            expected="finite numbers",
+            fix="a learning rate 10 times smaller, or clipnorm: 1.0 in the optimizer",
+        )
+    return PromiseBroken(
+        f"the {weight.name} of '{path}' would begin with values that are no finite numbers",
+        expected=f"finite numbers from its initializer, {weight.initializer}",
+        fix="another initializer, or another dtype",
+    )
 
 
 def _scan(path: Path, plan: Plan) -> None:

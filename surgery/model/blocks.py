@@ -107,6 +107,16 @@ def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
     return all(block_is_same(a, b) for a, b in blocks(one, other))
 
 
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether no value is NaN or infinite. Integers, texts and bytes always are finite."""
+    import numpy as np
+
+    try:
+        return all(bool(np.isfinite(block).all()) for (block,) in blocks(array))
+    except TypeError:  # no numbers to NumPy
+        return True
+
+
 def block_is_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """`same_bits` of two flat blocks, in the widest words that both are aligned to."""
 
