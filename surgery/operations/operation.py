@@ -40,6 +40,9 @@ class Operation(BaseModel):
     reads_files: ClassVar[bool] = False
     """Whether its edits follow from other model files, or from values, and not from the model alone."""
 
+    needs_shapes: ClassVar[bool] = False
+    """Whether its edits follow from the shapes of the whole model, so that it waits until they fit."""
+
     model_files: ClassVar[str | None] = None
     """The key, if it has one, under which it names further model files."""
 

@@ -43,6 +43,7 @@ class Prune(Operation):
     """
 
     phase = Phase.STRUCTURE
+    needs_shapes = True
     reads_files = True
 
     op: Literal["prune"]

@@ -71,6 +71,7 @@ class Resize(Operation):
     """
 
     phase = Phase.STRUCTURE
+    needs_shapes = True
 
     op: Literal["resize"]
 

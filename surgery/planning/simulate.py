@@ -74,6 +74,11 @@ class Simulation:
             turns = Counter(waiting)
             while waiting and len(self.errors) < MOST_ERRORS:
                 number = waiting.popleft()
+                if self.open.misfits and self.operations[number].needs_shapes:
+                    # It waits for one that mends them; where none does, the misfits are the errors.
+                    if any(not self.operations[other].needs_shapes for other in waiting):
+                        waiting.append(number)
+                    continue
                 try:
                     self._take(number)
                 except SurgeryError as error:

@@ -73,6 +73,22 @@ def test_weights_that_do_not_fit_in_the_end(tmp_path: Path) -> None:
     assert error.location.line == 7
 
 
+@pytest.mark.parametrize("entries", list(permutations((*VECTORS[:2], "{op: resize, layer: memory, units: 4}"))))
+def test_what_needs_shapes_waits_until_they_fit(tmp_path: Path, entries: tuple[str, ...]) -> None:
+    model = network(
+        {"Embedding": {"input_dim": 9, "output_dim": 4, "name": "embed"}},
+        {"Dense": {"units": 3, "name": "memory"}},
+        {"Dense": {"units": 2, "name": "head"}},
+        shape=(5,),
+    )
+    assert planned(tmp_path, *entries, model=model).spec["memory"].outputs[0].shape == (None, 5, 4)
+
+
+def test_what_needs_shapes_is_left_out_where_they_never_fit(tmp_path: Path) -> None:
+    with pytest.raises(ShapeMismatch, match="remove"):
+        planned(tmp_path, VECTORS[0], "{op: prune, layers: memory, keep: 2}")
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_layer_that_nobody_reads_in_between(tmp_path: Path, is_first: bool) -> None:
     skip = "{op: replace, layers: head, with: [{Flatten: {inputs: [embed]}}, {Dense: {units: 2, name: new}}]}"

@@ -90,7 +90,8 @@ def examine(folder: Path, entries: Sequence[Mapping[str, Any]], old: Any, other:
     ]
     try:
         diff = json.loads(json.dumps(surgery.diff(folder / "model.keras", out).to_json()))
-        faults += [f"diff: {what}" for what in _diff(diff, old, new)]
+        called = [arguments(folder / name) for name in ("model.keras", "out.keras")]
+        faults += [f"diff: {what}" for what in _diff(diff, old, new, *called)]
         faults += [f"diff: {what}" for what in _wiring(diff, *map(wiring, (folder / "model.keras", out)))]
         if not any("fresh" in line["source"] for line in document["ledger"]):
             planned = json.loads(json.dumps(surgery.diff(folder / "model.keras", recipe).to_json()))
@@ -255,7 +256,7 @@ def _computes(entries: Sequence[Mapping[str, Any]], old: Any, new: Any, numbers:
             yield f"computes: differs by {np.abs(arrays[0] - arrays[1]).max()}"
 
 
-def _diff(diff: Any, old: Any, new: Any) -> Iterator[str]:
+def _diff(diff: Any, old: Any, new: Any, was_called: Any, is_called: Any) -> Iterator[str]:
     """The diff names each change, and nothing else."""
     # A Sequential has its input beside its layers; a Functional model that it became lists it.
     hidden = {layer.name: layer for layer in old._layers if isinstance(layer, keras.layers.InputLayer)}
@@ -274,7 +275,7 @@ def _diff(diff: Any, old: Any, new: Any) -> Iterator[str]:
             continue
         layer, now = before[was], after[path]
         for key, differs in (
-            ("changed", _config(layer) != _config(now)),
+            ("changed", _config(layer) != _config(now) or was_called.get(was) != is_called.get(path)),
             ("trainability", layer.trainable != now.trainable),
             ("weights", not isinstance(now, keras.Model) and _same_values(layer, now) is False),
         ):
@@ -305,6 +306,27 @@ def wiring(path: Path) -> tuple[Wires, dict[str, Any]]:
         "outputs": _histories(config.get("output_layers")),
     }
     return found, ends
+
+
+def arguments(path: Path) -> dict[str, Any]:
+    """What each layer of a file is called with besides tensors, by its path."""
+    with zipfile.ZipFile(path) as archive:
+        document = json.loads(archive.read("config.json"))
+    found: dict[str, Any] = {}
+    _arguments(document, "", found)
+    return found
+
+
+def _arguments(document: Any, prefix: str, found: dict[str, Any]) -> None:
+    for layer in document["config"]["layers"]:
+        name = layer["config"]["name"]
+        calls = [node.get("kwargs", {}) for node in layer.get("inbound_nodes", ())]
+        plain = [
+            {key: call[key] for key in call if call[key] is not None and not _histories(call[key])} for call in calls
+        ]
+        found[prefix + name] = [call for call in plain if call]
+        if "layers" in layer["config"]:
+            _arguments(layer, f"{prefix}{name}/", found)
 
 
 def _wires(document: Any, prefix: str, found: Wires) -> None:
