@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 Indices = tuple[int, ...]
 NEW = -1
@@ -139,6 +139,8 @@ def stored_in(source: WeightSource) -> Iterator[Stored]:
             yield from (stored for stored, _ in parts)
         case Fresh():
             return
+        case _:
+            assert_never(source)
 
 
 def has_fresh(source: WeightSource) -> bool:
@@ -231,8 +233,10 @@ def _converted(source: WeightSource) -> str:
             return f", cast from {before} to {dtype}"
         case Sliced(of=of) | Resampled(of=of) | Overlap(of=of):
             return _converted(of)
-        case _:
+        case Stored() | Averaged() | Fresh():
             return ""
+        case _:
+            assert_never(source)
 
 
 def _named(source: WeightSource, path: str) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from surgery.errors import InvalidValue
 from surgery.model.archive.optimizer import StoredOptimizer
 from surgery.model.keras_object import OptimizerObject
 from surgery.model.spec import ModelSpec
-from surgery.model.weights import Cast, Fresh, Overlap, Sliced, Stored, WeightSource
+from surgery.model.weights import Averaged, Cast, Fresh, Overlap, Resampled, Sliced, Stored, WeightSource
 from surgery.planning.plan import LedgerLine, OptimizerPlan
 from surgery.planning.rates import trained_paths
 from surgery.recipe.training import Stage
@@ -152,8 +153,10 @@ def state_source(source: WeightSource, trained: set[Variable]) -> WeightSource |
             return None if inside is None else replace(source, of=inside, rest=Fresh(BEGINS) if rest else None)
         case Cast(of=of):
             return state_source(of, trained)
-        case _:
+        case Stored() | Averaged() | Resampled() | Fresh():
             return None
+        case _:
+            assert_never(source)
 
 
 def _weight_source(spec: ModelSpec, path: str, key: str) -> WeightSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from surgery.model.calling import told_calls
 from surgery.model.changes.configs import arguments_of, class_of
@@ -14,9 +15,11 @@ from surgery.model.edits import (
     Edit,
     FeedInput,
     FreshWeights,
+    Redirect,
     RemoveLayer,
     RenameLayer,
     SetArguments,
+    SetOutputs,
     SetWeights,
     UpdateConfig,
 )
@@ -61,10 +64,14 @@ def _marks(edit: Edit) -> Iterator[Mark]:
             yield Mark("~", path, "fresh weights")
         case SetWeights(path, sources):
             yield Mark("~", path, f"weights: {', '.join(dict.fromkeys(_short(source, path) for _, source in sources))}")
-        case CarryWeights(path, weights, policy, _, giver) if policy is not None or giver:
-            if weights or policy is not None:
+        case CarryWeights(path, weights, policy, _, giver):
+            if policy is not None or (giver and weights):
                 told = f"weights: {policy or 'kept where they fit'}"
                 yield Mark("~", path, f"{told}, those of {giver}" if giver else told)
+        case Redirect() | SetOutputs():
+            return
+        case _:
+            assert_never(edit)
 
 
 def _short(source: WeightSource, path: str) -> str:

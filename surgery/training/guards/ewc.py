@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from surgery.execution.variables import keras_layers, stored_variables
 from surgery.model.derive import derive
 from surgery.model.spec import ModelSpec
-from surgery.model.weights import Cast, Overlap, Resampled, Sliced, Stored, WeightSource
+from surgery.model.weights import Averaged, Cast, Fresh, Overlap, Resampled, Sliced, Stored, WeightSource
 from surgery.planning.guards import GuardPlan, penalty_strength
 from surgery.training.data.examples import Array, Examples, Subset
 from surgery.training.data.order import Batches, permutation
@@ -56,8 +56,10 @@ def _plain(source: WeightSource) -> WeightSource:
             return replace(source, of=_plain(of))
         case Cast(of=of):
             return _plain(of)
-        case _:
+        case Stored() | Averaged() | Fresh():
             return source
+        case _:
+            assert_never(source)
 
 
 def fisher(model: Any, spec: ModelSpec, examples: Examples, loss: Any) -> Information:
