@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -349,3 +350,29 @@ def test_a_prelu_as_an_activation_becomes_a_layer(tmp_path: Path) -> None:
     recurrent = layer("LSTM", "r", units=2, activation=activation, batch_input_shape=[None, 5, 3])
     with pytest.raises(ModelUnsupported, match="the PReLU as the activation of 'r'"):
         read_model(old_file(tmp_path / "n.h5", sequential(recurrent), {}, "2.9.0"))
+
+
+@pytest.mark.parametrize(("mode", "text"), [("cos", "the mode cos of the layer 'm'"), (["4wEAAAA="], "by a function")])
+def test_refuses_merges_of_keras_1_that_no_layer_is(tmp_path: Path, mode: Any, text: str) -> None:
+    branches = [sequential(layer("Dense", name, output_dim=3, batch_input_shape=[None, 4])) for name in "ab"]
+    merge = layer("Merge", "m", layers=branches, mode=mode, dot_axes=1, mode_type="raw" if mode == "cos" else "lambda")
+    with pytest.raises(ModelUnsupported, match=text):
+        read_model(old_file(tmp_path / "m.h5", sequential(merge), {}))
+
+
+@pytest.mark.parametrize("names", [("one", "two"), ("two", "one")])
+def test_weights_of_a_nested_model_come_in_the_order_of_its_layers(tmp_path: Path, names: tuple[str, str]) -> None:
+    """A layer may get another's name after it is built; its weights keep the old one, at which Keras 2 never looks."""
+    entries = [layer("Dense", name, units=3) for name in ("one", "two")]
+    entries[0]["config"]["batch_input_shape"] = [None, 3]
+    inner = {"class_name": "Sequential", "config": {"name": "inner", "layers": entries}}
+    path = old_file(tmp_path / "m.h5", sequential(inner), {"inner": []}, "2.4.0")
+    with h5py.File(path, "r+") as file:
+        group = file["model_weights/inner"]
+        stored = [f"{name}/{kind}:0" for name in names for kind in ("kernel", "bias")]
+        group.attrs["weight_names"] = [name.encode() for name in stored]
+        for number, name in enumerate(stored):
+            group[name] = numbers(*((3,) if "bias" in name else (3, 3)), seed=number)
+    values = values_of(path)
+    np.testing.assert_array_equal(values["inner/one", "vars/0"], numbers(3, 3, seed=0))
+    np.testing.assert_array_equal(values["inner/two", "vars/1"], numbers(3, seed=3))

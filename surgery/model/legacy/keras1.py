@@ -210,9 +210,11 @@ def _merge(config: Config, problems: Problems) -> dict[str, Any]:
     if isinstance(mode, str) and mode in MERGES:
         kept: Config = {"axis": config.get("concat_axis", -1)} if mode == "concat" else {}
         return {"class_name": MERGES[mode], "config": {"name": name, **kept}}
-    if mode in ("dot", "cos"):
-        axes = config.get("dot_axes", -1)
-        return {"class_name": "Dot", "config": {"name": name, "axes": axes, "normalize": mode == "cos"}}
+    if mode == "dot":
+        return {"class_name": "Dot", "config": {"name": name, "axes": config.get("dot_axes", -1), "normalize": False}}
+    if mode == "cos":  # its output has one axis more, and of matrices it is no cosine along an axis
+        problems.add(f"the mode cos of the layer '{name}' (Merge), whose output has another shape than that of Dot")
+        return {"class_name": "Add", "config": {"name": name}}
     problems.add(f"the mode {mode if isinstance(mode, str) else 'by a function'} of the layer '{name}' (Merge)")
     return {"class_name": "Add", "config": {"name": name}}
 

@@ -6,7 +6,7 @@ that is one list over all its layers, whose order changes when some are frozen; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,7 +102,32 @@ def _distribute(layer: LayerSpec, saved: tuple[Saved, ...]) -> list[tuple[Unit, 
             expected="weights named after their layers",
             fix="load the model in the Keras that wrote it, and save it as .keras",
         )
-    return [(unit, [item for item, owner in zip(saved, owners, strict=True) if owner is unit]) for unit in units]
+    found = _in_order(units, saved, [owner for owner in owners if owner])
+    return [(unit, [item for item, owner in zip(saved, found, strict=True) if owner is unit]) for unit in units]
+
+
+def _in_order(units: list[Unit], saved: Sequence[Saved], owners: list[Unit]) -> list[Unit]:
+    """The owners by the names of weights, unless layers of one class and size stand there in another order than in the model.
+
+    Keras 2 never looked at the names of weights, and a layer may have got another's name after it was built.
+    """
+    runs: list[list[int]] = []
+    for position, owner in enumerate(owners):
+        if not runs or owners[runs[-1][-1]] is not owner:
+            runs.append([])
+        runs[-1].append(position)
+    sizes: dict[tuple[bool, int], list[tuple[int, ...]]] = {}
+    for run in runs:
+        number = units.index(owners[run[0]])
+        is_last = (False, number) in sizes or not owners[run[0]].config.get("trainable", True)
+        sizes[is_last, number] = [saved[position].block.shape for position in run]
+    found = list(owners)
+    for run, rank, before in zip(runs, sorted(sizes), sizes, strict=False):
+        unit = units[rank[1]]
+        if len(sizes) < len(runs) or unit.class_name != owners[run[0]].class_name or sizes[rank] != sizes[before]:
+            return owners
+        found[run[0] : run[-1] + 1] = [unit] * len(run)
+    return found
 
 
 def _owner(name: str, units: list[Unit]) -> Unit | None:
