@@ -68,12 +68,13 @@ class KerasWhenAsked:
         return self._answers
 
 
-def plan(recipe: Recipe, *, trust: Sequence[str] = ()) -> Plan:
+def plan(recipe: Recipe, *, trust: Sequence[str] = (), look_at_data: bool = True) -> Plan:
     """What a recipe would do to its model.
 
     Args:
         recipe: A recipe from `load_recipe`.
         trust: Modules outside Keras that may be imported.
+        look_at_data: Whether the beginnings of the data's files are looked at, where they are there.
 
     Raises:
         SurgeryError: one for each thing that cannot be, with its place in the recipe.
@@ -84,6 +85,10 @@ def plan(recipe: Recipe, *, trust: Sequence[str] = ()) -> Plan:
     asked = KerasWhenAsked(permitted)
     try:
         made = make_plan(recipe, asked, permitted)
+        if look_at_data and not recipe.is_restricted and (recipe.training is not None or recipe.evaluation):
+            from surgery.training.data.headers import header_errors
+
+            raise_all(header_errors(made))
     except BaseException:
         asked.close()
         raise
@@ -115,7 +120,7 @@ def load_plan(path: str | Path, *, trust: Sequence[str] = ()) -> Plan:
     """
     from surgery.planning.saved import open_saved
 
-    return open_saved(Path(path), lambda recipe: plan(recipe, trust=trust))
+    return open_saved(Path(path), lambda recipe: plan(recipe, trust=trust, look_at_data=False))
 
 
 def apply(plan: Plan, *, trust: Sequence[str] = ()) -> keras.Model:

@@ -47,7 +47,7 @@ def apply(
             raise UsageError("--set changes a recipe, and a saved plan is carried out as it is", fix="leave it out")
         made = api.load_plan(recipe, trust=granted)
     else:
-        made = api.plan(opened(recipe, set), trust=granted)
+        made = api.plan(opened(recipe, set), trust=granted, look_at_data=False)
     target = output or made.output
     print(plan_text(made))
     evidence = api.apply_to_file(made, target, trust=granted, prove=prove)

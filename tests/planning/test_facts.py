@@ -44,7 +44,7 @@ training:
 def photos(tmp_path: Path) -> Path:
     for name in ("cats", "dogs"):
         (tmp_path / "photos" / name).mkdir(parents=True)
-        (tmp_path / "photos" / name / "1.png").write_bytes(name.encode())
+        (tmp_path / "photos" / name / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + name.encode())
     return tmp_path / "photos"
 
 
@@ -115,7 +115,7 @@ def test_images_behind_a_link_count(photos: Path, tmp_path: Path) -> None:
     (photos / "dogs").rename(tmp_path / "elsewhere")
     (photos / "dogs").symlink_to(tmp_path / "elsewhere")
     before = facts(recipe)["data image_folder photos"]
-    (tmp_path / "elsewhere/1.png").write_bytes(b"other")
+    (tmp_path / "elsewhere/1.png").write_bytes(b"\x89PNG\r\n\x1a\nother")
     assert facts(recipe)["data image_folder photos"] != before
 
 

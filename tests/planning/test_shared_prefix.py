@@ -59,6 +59,7 @@ def test_both_models_can_be_cut_there(tmp_path: Path) -> None:
         tmp_path,
         "{op: branch, from: conv1, layers: [{Flatten: {name: early}}, {Dense: {units: 2, name: second}}]}",
         FREEZE,
+        training=TRAINING.replace("y: y}", "y: {predictions: y}}"),
     )
     assert set(found.cut) == {TensorRef("conv1"), TensorRef("flatten")}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from surgery.model.weights import shape_text
 from surgery.planning.signals import signals_of, stage_errors
 from surgery.recipe.training import Stage
 from surgery.training.data.examples import Array, Examples, TensorFacts
+from surgery.training.data.shapes import reshaping, takes
 from surgery.training.data.targets import Output, check_targets
 from surgery.training.layers import output_names
 from surgery.training.objects import snake_case
@@ -124,32 +124,17 @@ def _paired(examples: Examples, model: Any) -> list[tuple[TensorFacts, Any]]:
 
 def _input_error(facts: TensorFacts, tensor: Any) -> SurgeryError | None:
     wanted, given = tuple(tensor.shape)[1:], facts.shape
-    if not _takes(wanted, given):
+    if not takes(wanted, given):
         return DataInvalid(
             f"an example of '{facts.name}' has the shape {shape_text(given)}, and '{tensor.name}' takes {shape_text(wanted)}",
             expected=f"arrays of {shape_text((None, *wanted))}, the examples first",
-            fix=_reshape(wanted, given),
+            fix=reshaping(wanted, given),
         )
     if (facts.dtype == "string") != (str(tensor.dtype) == "string"):
         return DataInvalid(
             f"'{facts.name}' holds {facts.dtype}", expected=f"{tensor.dtype}, which '{tensor.name}' takes"
         )
     return None
-
-
-def _takes(wanted: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
-    """As Keras does: a last axis of 1 may be left out, or be there where the model has none."""
-    if len(given) == len(wanted) - 1 and wanted[-1] == 1:
-        given = (*given, 1)
-    if len(given) == len(wanted) + 1 and given[-1] == 1:
-        given = given[:-1]
-    return len(given) == len(wanted) and all(w in (None, g) for w, g in zip(wanted, given, strict=True))
-
-
-def _reshape(wanted: tuple[int | None, ...], given: tuple[int, ...]) -> str | None:
-    if math.prod(n or 0 for n in wanted) != math.prod(given):
-        return None
-    return f"save it with another shape: array.reshape({', '.join(map(str, (-1, *wanted)))})"
 
 
 def _unusable_values(examples: Examples) -> list[SurgeryError]:

@@ -16,11 +16,9 @@ from PIL import Image
 from surgery.errors import DataInvalid, FileUnreadable
 from surgery.recipe.data import ImageFolderData
 from surgery.training.data.examples import Array, Batch, Examples, Indices, Prepare, TensorFacts
+from surgery.training.data.image_files import EXTENSIONS, class_folders, images_in, no_size
 from surgery.training.data.prepare import preparation
 from surgery.training.place import Field, Place, existing
-
-EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png"})
-"""What `keras.utils.image_dataset_from_directory` takes for images."""
 
 KEPT = 512 * 2**20
 """Bytes of decoded images that stay in memory for the next epoch."""
@@ -53,12 +51,7 @@ def open_image_folder(source: ImageFolderData, model: Any, place: Place) -> Exam
 def _image_size(model: Any, field: Field) -> tuple[int, int]:
     shape = model.inputs[0].shape
     if len(shape) != 4 or None in shape[1:3]:
-        raise DataInvalid(
-            f"the model takes {tuple(shape)}, which gives no height and width",
-            expected="the size that the images are brought to",
-            fix="image_size: [224, 224]",
-            field=field,
-        )
+        raise no_size(tuple(shape), field)
     return shape[1], shape[2]
 
 
@@ -86,14 +79,14 @@ class ImageFolder:
         interpolation: str = "bilinear",
         prepare: Prepare | None = None,
     ) -> None:
-        self.class_names = _class_names(folder, class_names)
+        self.class_names = class_folders(folder, class_names)
         if label_mode == "binary" and len(self.class_names) != 2:
             raise DataInvalid(
                 f"label_mode: binary, and {folder.name} has {len(self.class_names)} classes",
                 expected="two subfolders",
                 fix="label_mode: int",
             )
-        found = [(path, index) for index, name in enumerate(self.class_names) for path in _images(folder / name)]
+        found = [(path, index) for index, name in enumerate(self.class_names) for path in images_in(folder / name)]
         if not found:
             raise DataInvalid(
                 f"{folder.name} holds no images",
@@ -168,24 +161,6 @@ def pixels_of(path: Path) -> int:
     if width * height > MOST_PIXELS:
         raise ValueError(f"it says that it has {width} x {height} pixels, and may have {MOST_PIXELS}")
     return width * height
-
-
-def _class_names(folder: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:
-    found = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
-    if wanted is None:
-        return found
-    if set(wanted) != set(found):
-        odd = sorted(set(wanted) ^ set(found))[0]
-        where = "class_names lacks it" if odd in found else "there is no such subfolder"
-        raise DataInvalid(
-            f"'{odd}': {where} ({folder.name})",
-            expected=f"each of the subfolders once: {', '.join(found) or 'none there'}",
-        )
-    return tuple(wanted)
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
 
 
 def _encoded(labels: Array, label_mode: str, classes: int) -> Array:

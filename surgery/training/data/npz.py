@@ -8,11 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from surgery.errors import DataInvalid
-from surgery.model.nearest import did_you_mean
 from surgery.recipe.data import NpzData
 from surgery.training.data.examples import Array, ArrayExamples, Examples
-from surgery.training.data.npz_file import NpzFile
+from surgery.training.data.npz_file import NpzFile, chosen, found, single_number
 from surgery.training.data.prepare import preparation
 from surgery.training.layers import output_names
 from surgery.training.place import Field, Place, at, existing, same_length
@@ -35,44 +33,14 @@ def open_npz(source: NpzData, model: Any, place: Place) -> Examples:
 
 def _arrays(file: NpzFile, names: str | Mapping[str, str], wanted: list[str], field: Field) -> list[tuple[str, Array]]:
     """The arrays with their names in the file, in the order of the model's inputs or outputs."""
-    if isinstance(names, str):
-        if len(wanted) > 1:
-            needed = "a map with" if field[-1] == "x" else "a map with one or more of"
-            raise DataInvalid(
-                f"the model has {len(wanted)} of these, and one array is given",
-                expected=f"{needed} {', '.join(wanted)}",
-                fix=f"{field[-1]}: {{{', '.join(f'{name}: ARRAY' for name in wanted)}}}",
-                field=field,
-            )
-        return [(names, _array(file, names, field))]
-    for key in names:
-        if key not in wanted:
-            raise DataInvalid(
-                f"the model has no '{key}'",
-                expected=f"a map with {', '.join(wanted)}",
-                fix=did_you_mean(key, wanted),
-                field=(*field, key),
-            )
-    if missing := [name for name in wanted if name not in names]:
-        raise DataInvalid(
-            f"no array is given for '{missing[0]}'", expected=f"a map with {', '.join(wanted)}", field=field
-        )
-    return [(names[key], _array(file, names[key], (*field, key))) for key in wanted]
+    return [(name, _array(file, name, key)) for name, key in chosen(file, names, wanted, field)]
 
 
 def _array(file: NpzFile, name: str, field: Field) -> Array:
-    if name not in file.names:
-        raise DataInvalid(
-            f"{file.path.name} has no array '{name}'",
-            expected=f"one of {', '.join(file.names) or 'none: the file is empty'}",
-            fix=did_you_mean(name, file.names),
-            field=field,
-        )
+    found(file, name, field)
     array = at(field, lambda: file[name])
     if array.ndim == 0:
-        raise DataInvalid(
-            f"'{name}' is a single number", expected="an array with one entry for each example", field=field
-        )
+        raise single_number(name, field)
     return array
 
 

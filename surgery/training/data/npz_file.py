@@ -9,13 +9,16 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from surgery.errors import DataInvalid, FileUnreadable, SurgeryError
+from surgery.model.nearest import did_you_mean
 from surgery.training.data.examples import Array
+from surgery.training.place import Field
 
 LOCAL_HEADER = 30
 """Bytes of a zip member's local header before its name."""
@@ -23,6 +26,62 @@ MAGIC = 8
 """Bytes of an array before the length of its header."""
 LONGEST_HEADER = 1 << 16
 PART = 1 << 20
+DAMAGES = (ValueError, OSError, EOFError, struct.error, zlib.error, NotImplementedError, zipfile.BadZipFile)
+
+
+def chosen(
+    file: NpzFile, names: str | Mapping[str, str], wanted: Sequence[str], field: Field
+) -> Iterator[tuple[str, Field]]:
+    """The names of the arrays of a file, in the order of the model's inputs or outputs, each with its place.
+
+    Raises:
+        DataInvalid: The model has other ones.
+    """
+    if isinstance(names, str):
+        if len(wanted) > 1:
+            needed = "a map with" if field[-1] == "x" else "a map with one or more of"
+            raise DataInvalid(
+                f"the model has {len(wanted)} of these, and one array is given",
+                expected=f"{needed} {', '.join(wanted)}",
+                fix=f"{field[-1]}: {{{', '.join(f'{name}: ARRAY' for name in wanted)}}}",
+                field=field,
+            )
+        yield names, field
+        return
+    for key in names:
+        if key not in wanted:
+            raise DataInvalid(
+                f"the model has no '{key}'",
+                expected=f"a map with {', '.join(wanted)}",
+                fix=did_you_mean(key, wanted),
+                field=(*field, key),
+            )
+    if missing := [name for name in wanted if name not in names]:
+        raise DataInvalid(
+            f"no array is given for '{missing[0]}'", expected=f"a map with {', '.join(wanted)}", field=field
+        )
+    yield from ((names[key], (*field, key)) for key in wanted)
+
+
+def found(file: NpzFile, name: str, field: Field) -> str:
+    """The name, if the file has such an array.
+
+    Raises:
+        DataInvalid: It has not.
+    """
+    if name not in file.names:
+        raise DataInvalid(
+            f"{file.path.name} has no array '{name}'",
+            expected=f"one of {', '.join(file.names) or 'none: the file is empty'}",
+            fix=did_you_mean(name, file.names),
+            field=field,
+        )
+    return name
+
+
+def single_number(name: str, field: Field) -> DataInvalid:
+    """What to say of an array without an axis."""
+    return DataInvalid(f"'{name}' is a single number", expected="an array with one entry for each example", field=field)
 
 
 class NpzFile:
@@ -57,16 +116,23 @@ class NpzFile:
         member = self._members[name]
         try:
             return self._array(member)
-        except (
-            ValueError,
-            OSError,
-            EOFError,
-            struct.error,
-            zlib.error,
-            NotImplementedError,
-            zipfile.BadZipFile,
-        ) as error:
+        except DAMAGES as error:
             raise self._refusal(name, error) from error
+
+    def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """The shape and the dtype of that array, from its first bytes.
+
+        Raises:
+            DataInvalid: It holds Python objects.
+            FileUnreadable: It is damaged.
+        """
+        member = self._members[name]
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(member) as content:
+                shape, _, dtype, _ = _header(content, member.file_size)
+        except DAMAGES as error:
+            raise self._refusal(name, error) from error
+        return shape, dtype
 
     def _array(self, member: zipfile.ZipInfo) -> Array:
         """The array, over the pages of the file; what is compressed is unpacked into a file without a name first."""

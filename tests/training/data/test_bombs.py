@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from surgery.errors import DataInvalid, FileUnreadable
-from surgery.training.data.csv import LONGEST_LINE, CsvFile
+from surgery.training.data.csv_file import LONGEST_LINE, CsvFile
 from surgery.training.data.image_folder import ImageFolder, pixels_of
 from surgery.training.data.npz_file import NpzFile
 
