@@ -56,6 +56,8 @@ class RemoveLayer:
     """A layer goes, and its weights with it. What still reads it must be redirected by the same operation."""
 
     path: str
+    calls: tuple[Mapping[str, Any], ...] = ()
+    """The arguments of its calls that go with it, where there are any."""
 
     def apply(self, draft: Draft) -> None:
         draft.parent(self.path).remove(split_path(self.path)[1])
@@ -378,8 +380,8 @@ def to_json(edit: Edit) -> Mapping[str, Any]:
                 "inbound": list(layer.inbound),
             }
             body |= {"calls": [dict(call) for call in calls]} if (calls := told_calls(layer)) else {}
-        case RemoveLayer(path):
-            body = {"path": path}
+        case RemoveLayer(path, calls):
+            body = {"path": path} | ({"calls": [dict(call) for call in calls]} if calls else {})
         case Redirect(inside, old, new, consumers, outputs):
             body = {"inside": inside, "old": str(old), "new": str(new), "outputs": outputs}
             body |= {} if consumers is None else {"consumers": list(consumers)}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from surgery.errors import GraphUnsupported
+from surgery.model.calling import told_calls
 from surgery.model.edits import Edit, Redirect, RemoveLayer
 from surgery.model.select import Selector
 from surgery.model.spec import LayerSpec, ModelSpec, TensorRef, split_path
@@ -47,7 +48,7 @@ class Remove(Operation):
                     source = replaced[inside, source]
                 replaced[inside, TensorRef(name, index)] = source
                 yield Redirect(inside, TensorRef(name, index), source)
-            yield RemoveLayer(path)
+            yield RemoveLayer(path, told_calls(layer))
 
 
 def _only_input(layer: LayerSpec, refs: tuple[TensorRef, ...]) -> TensorRef:

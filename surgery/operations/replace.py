@@ -12,6 +12,7 @@ from pydantic import Field
 
 from surgery.errors import GraphUnsupported, ShapeMismatch
 from surgery.model import shapes
+from surgery.model.calling import told_calls
 from surgery.model.edits import CarryWeights, Edit, Policy, Redirect, RemoveLayer
 from surgery.model.graph import chains_into
 from surgery.model.keras_object import LayerObject
@@ -70,7 +71,7 @@ class Replace(Operation):
         starts = tuple(call.map(itself) for call in old[0].calls)
         chain = wire(inner, self.with_, starts, field="with", freed=old)
         for layer in reversed(old):
-            yield RemoveLayer(f"{inside}/{layer.name}" if inside else layer.name)
+            yield RemoveLayer(f"{inside}/{layer.name}" if inside else layer.name, told_calls(layer))
         change = {own: replace(chain.ends[own.call], output=own.output) for own in itself.values()}
         for before, own in itself.items():
             yield Redirect(inside, before, change[own])

@@ -50,8 +50,8 @@ def _marks(edit: Edit) -> Iterator[Mark]:
         case AddLayer(inside, layer):
             text = call_text(class_of(layer), arguments_of(layer))
             yield Mark("+", join_path(inside, layer.name), text + called_text(told_calls(layer)))
-        case RemoveLayer(path):
-            yield Mark("-", path, "")
+        case RemoveLayer(path, calls):
+            yield Mark("-", path, called_text(calls).removeprefix(", "))
         case UpdateConfig(path, changes):
             yield Mark("~", path, ", ".join(f"{key}: {argument_text(value)}" for key, value in changes.items()))
         case SetArguments(path, changes):

@@ -62,7 +62,22 @@ def test_another_class_inherits_what_it_takes(tmp_path: Path) -> None:
     assert "GaussianDropout(rate=0.25), called with training=true" in plan_text(plan)
     plan, result = applied(tmp_path, always(), "{op: replace, layers: drop, with: [{ReLU: {}}]}")
     assert not drops(result)
-    assert "training" not in plan_text(plan)
+    assert "- drop   called with training=true" in plan_text(plan)
+    assert "+ re_lu  ReLU()\n" in plan_text(plan)
+
+
+def test_what_goes_is_told_with_it(tmp_path: Path) -> None:
+    """Only the first of several new layers has what the first of the old ones had."""
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, layers.Dropout(0.5, name="drop")(layers.Dense(3, name="d")(x), training=True))
+    for operation in (
+        "{op: replace, layers: [d, drop], with: [{Dense: {units: 3}}, {Dropout: {rate: 0.2}}]}",
+        "{op: remove, layers: drop}",
+    ):
+        plan, result = applied(tmp_path, model, operation)
+        assert not drops(result)
+        assert "- drop" in (line := next(row for row in plan_text(plan).splitlines() if "called with" in row))
+        assert line.endswith("called with training=true")
 
 
 def test_a_mask_that_hides_the_future_stays(tmp_path: Path) -> None:
@@ -82,7 +97,7 @@ def test_a_new_layer_takes_it_away(tmp_path: Path) -> None:
     new = "{Dropout: {rate: 0.25, call: {training: null}}}"
     plan, result = applied(tmp_path, always(), f"{{op: replace, layers: drop, with: [{new}]}}")
     assert not drops(result)
-    assert "training" not in plan_text(plan)
+    assert "+ drop  Dropout(rate=0.25)\n" in plan_text(plan)
 
 
 @pytest.mark.parametrize("class_name", ["Functional", "Sequential"])

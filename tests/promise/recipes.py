@@ -75,13 +75,39 @@ class Writer:
         if chance < 0.15 and shape is not None and "/" not in path:
             size, name = [axis or 3 for axis in shape[1:]], self.name()
             return [{"Input": {"shape": size, "name": name}}, {"Concatenate": {"inputs": [path, name]}}]
-        return made
+        return self.joined(path, made, shape) if chance < 0.35 else made
 
     def alike(self, shape: tuple[int | None, ...] | None) -> str:
         """A layer whose output has a shape, where there is one."""
         items = [(path, layer) for path, layer in self.items if "/" not in path]
         fits = [path for path, layer in items if shape is not None and shape_of(layer) == shape]
         return self.random.choice(fits or [path for path, _ in items])
+
+    def joined(self, path: str, plain: list[Entry], shape: tuple[int | None, ...] | None) -> list[Entry]:
+        """Layers that read each other, one more input of the model, merges, states, and arguments of a call."""
+        random, before = self.random, path.rpartition("/")[2]
+        name, other = self.name(), random.choice((before, random.choice(self.top)))
+        middle = list(shape or (None, 3))[1:-1]
+        width = (shape or (None, 3))[-1] or 3
+        dense = {"Dense": {"units": width, "name": name}}
+        merge = random.choice(("Add", "Concatenate", "Multiply", "Subtract", "MultiHeadAttention"))
+        sizes = {"num_heads": 1, "key_dim": 2} if merge == "MultiHeadAttention" else {}
+        forms: list[list[Entry]] = [
+            [dense, {merge: {"inputs": [name, other], **sizes}}],
+            [{"Input": {"shape": [*middle, width], "name": name}}, {merge: {"inputs": [other, name], **sizes}}],
+            [
+                {"Input": {"shape": [*middle, 2], "name": name}},
+                {"Dense": {"units": width, "name": f"{name}_tower"}},
+                {"Concatenate": {"inputs": [f"{name}_tower", other]}},
+                {"Dense": {"units": width}},
+            ],
+            [{merge: sizes}],
+            [{random.choice(("LSTM", "GRU")): {"units": width, "return_sequences": True, "return_state": True}}],
+            [{"Bidirectional": {"layer": {"LSTM": {"units": width, "return_state": True}}}}],
+            [{"Dropout": {"rate": 0.3, "call": {"training": random.choice((True, None))}}}],
+        ]
+        chosen = random.choice(forms)
+        return random.choice(([*chosen, *plain], chosen, [*plain, *chosen]))
 
     def new(self, shape: tuple[int | None, ...] | None) -> Entry:
         """A new layer for a tensor of a shape; mostly one that keeps it."""
@@ -149,7 +175,14 @@ class Writer:
         if self.random.random() < 0.5 and not isinstance(layer, keras.Model | layers.InputLayer):
             change = self.change(layer) if self.random.random() < 0.6 else {}
             return entry | {"with": [{kind: {"inherit": True, **change}}]}
+        if self.random.random() < 0.3:
+            return entry | {"with": self.joined(self.feeder(path), [self.new(shape_of(layer))], shape_of(layer))}
         return entry | {"with": [self.new(shape_of(layer)) for _ in range(self.random.choice((1, 1, 2)))]}
+
+    def feeder(self, path: str) -> str:
+        """A layer that feeds another, where it has one."""
+        inbound = [node for made in self.layer(path)._inbound_nodes for node in made.parent_nodes]
+        return inbound[0].operation.name if inbound else path
 
     def change(self, layer: Any) -> Entry:
         """Arguments of a layer with other values."""
@@ -186,6 +219,8 @@ class Writer:
             called = {"training": self.random.choice((True, False, None))}
             return {"layers": self.path(layers.Dropout, layers.BatchNormalization), "call": called}
         path = self.path()
+        if self.random.random() < 0.1:
+            return {"layers": path, "call": {"training": self.random.choice((True, False, None))}, "optional": True}
         entry = {"layers": path, "config": self.change(self.layer(path))}
         weights = self.random.choice((None, None, "overlap", "fresh", "resample"))
         return entry | ({"weights": weights} if weights else {})
