@@ -142,6 +142,10 @@ def _placed(structure: Any, tensors: dict[TensorRef, Any]) -> Any:
             return tensors[structure]
         case list() | tuple():
             return type(structure)(_placed(item, tensors) for item in structure)
+        case {"class_name": "__numpy__" | "__tensor__", "config": {"value": value, "dtype": dtype}}:
+            import keras
+
+            return keras.ops.convert_to_tensor(value, dtype=dtype)
         case dict():
             return {key: _placed(value, tensors) for key, value in structure.items()}
         case _:

@@ -23,6 +23,7 @@ from surgery.model.legacy.keras1 import upgrade
 from surgery.model.legacy.keras2 import convert_document
 from surgery.model.legacy.masks import keep_masks
 from surgery.model.legacy.objects import Problems
+from surgery.model.legacy.operations import settle_operations
 from surgery.model.legacy.ordering import with_names, with_order
 from surgery.model.legacy.states import keep_states
 from surgery.model.legacy.weights import attach_old
@@ -82,6 +83,7 @@ def keep_meaning(
         ModelUnsupported: names everything that Keras 3 computes otherwise, at once.
     """
     problems = Problems()
+    spec = settle_operations(spec, problems)
     spec, places = keep_activations(spec, places, problems)
     spec = keep_states(spec, problems)
     spec = keep_masks(spec, problems)  # first: a Rescaling that is put in passes on a mask as Keras 3 has it

@@ -11,6 +11,8 @@ from typing import Any
 from surgery.model.legacy.inbound import convert_inbound, convert_structure, counts_from_one, is_keras_3
 from surgery.model.legacy.layers import convert_layer
 from surgery.model.legacy.objects import Problems, convert_dtype
+from surgery.model.legacy.operations import CLASSES as OPERATIONS
+from surgery.model.legacy.operations import convert_operation
 
 MODELS = frozenset({"Functional", "Model", "Network", "Sequential"})
 MERGES = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Dot"})
@@ -77,12 +79,16 @@ def _functional(config: Mapping[str, Any], document: Mapping[str, Any], problems
     names = {str(entry.get("name") or entry["config"].get("name")) for entry in entries}
     is_new = is_keras_3(config)
     shifted = set() if is_new else counts_from_one(config, names, {n for n in names if _is_model(n, entries)})
-    layers = []
+    layers: list[dict[str, Any]] = []
+    taken = {plain_name(name) for name in names}
     for entry in entries:
         _refuse_operation(entry, problems)
         nodes = [convert_inbound(node, names, shifted, plain_name) for node in entry.get("inbound_nodes") or []]
         name = plain_name(entry.get("name") or entry["config"].get("name"))
-        layers.append({**convert_document(entry, problems), "name": name, "inbound_nodes": nodes})
+        if entry["class_name"] in OPERATIONS:
+            layers += convert_operation(entry, name, nodes, taken, problems)
+        else:
+            layers.append({**convert_document(entry, problems), "name": name, "inbound_nodes": nodes})
     functional = {entry["name"] for entry in layers if "output_layers" in entry["config"]}
     converted: dict[str, Any] = {"name": plain_name(config.get("name", "model")), "layers": layers, **_policy(config)}
     for key in ("input_layers", "output_layers"):

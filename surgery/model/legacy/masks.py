@@ -192,7 +192,8 @@ class _Level:
             value = layer.config.get("mask_value", 0.0) if kind == "Masking" else 0
             made = frozenset({NotEqual(refs[0], value, kind == "Masking")})
             return call, [Masks(made, made)]
-        if not any(masks.old or masks.new for masks in here):
+        # Operations pass on no mask, neither TensorFlow's in Keras 2 nor those of keras.ops.
+        if not any(masks.old or masks.new for masks in here) or not layer.is_layer:
             return call, []
         if kind in MERGES:
             return self._merged(layer, call, here)

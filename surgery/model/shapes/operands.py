@@ -20,7 +20,20 @@ def operands(site: Site, count: int, *names: str) -> list[TensorSpec | Any]:
         for name in sorted(site.call.kwargs)
     }
     given += [keywords[name] for name in names[len(given) :] if name in keywords]
-    return given[:count]
+    return [_constant(value) for value in given[:count]]
+
+
+def _constant(value: Any) -> Any:
+    """An array that the model carries in the arguments of a call, as the tensor that it becomes."""
+    match value:
+        case {"class_name": "__numpy__" | "__tensor__", "config": {"value": values, "dtype": str(dtype)}}:
+            shape = []
+            while isinstance(values, list) and values:
+                shape.append(len(values))
+                values = values[0]
+            return TensorSpec(tuple(shape), dtype)
+        case _:
+            return value
 
 
 def argument(site: Site, position: int, name: str, default: Any = None) -> Any:

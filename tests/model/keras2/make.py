@@ -28,7 +28,9 @@ def fill(model: Any) -> None:
         weight.assign(RANDOM.uniform(0.5, 1.5, weight.shape) if is_variance else RANDOM.normal(0, 0.3, weight.shape))
 
 
-def save(name: str, model: Any, *shapes: tuple[int, ...], judge: Any = None, archive: bool = False) -> None:
+def save(
+    name: str, model: Any, *shapes: tuple[int, ...], judge: Any = None, archive: bool = False, words: int = 0
+) -> None:
     fill(model)
     model.save(HERE / f"{name}.h5", include_optimizer=False)
     if archive:
@@ -36,6 +38,11 @@ def save(name: str, model: Any, *shapes: tuple[int, ...], judge: Any = None, arc
     if judge is not None:
         judge.load_weights(HERE / f"{name}.h5")
     inputs = [RANDOM.normal(size=(2, *shape)).astype("float32") for shape in shapes]
+    if words:
+        inputs = [
+            RANDOM.integers(0, words, (2, *shape)).astype("int32") * (RANDOM.random((2, *shape)) > 0.3)
+            for shape in shapes
+        ]
     outputs = (judge or model).predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
     outputs = outputs if isinstance(outputs, list) else [outputs]
     arrays = {f"x{n}": x for n, x in enumerate(inputs)} | {f"y{n}": y for n, y in enumerate(outputs)}
@@ -125,8 +132,31 @@ def cudnn(is_original: bool) -> Any:
 
 
 def operations() -> Any:
-    x = keras.Input((4,))
-    return keras.Model(x, keras.activations.relu(layers.Dense(4)(x) + 1.0))
+    """Arithmetic on tensors, which Keras 2 keeps as layers with the names of functions of TensorFlow."""
+    x = keras.Input((4, 6))
+    y = tf.nn.relu(1.0 - layers.Dense(6)(x) * np.arange(6, dtype="float32") / 3.0)
+    y = tf.concat([y, tf.math.squared_difference(x, y), tf.cast(x > 0.0, "float32")], axis=-1)
+    y = tf.math.l2_normalize(y, axis=-1) + tf.reduce_mean(y, axis=-1, keepdims=True)
+    z = tf.linalg.matmul(y, y, transpose_b=True)
+    halves = tf.split(tf.reshape(y[:, 1:, ::2], (-1, 9, 3)), [4, 5], axis=1)
+    w = tf.where(halves[1][:, :, 0] > 0.5, tf.math.exp(halves[1][:, :, 0]), 0.5) ** 2
+    z = tf.clip_by_value(tf.nn.softmax(z, axis=1), 0.0, 0.9)
+    z = tf.expand_dims(tf.reduce_max(z, axis=[1, 2]), 1)
+    return keras.Model(x, [z + tf.math.add_n([w, w * 3.0, -w * 0.5]), tf.argmax(w, axis=-1)])
+
+
+def masked_operations() -> Any:
+    """Operations pass on no mask."""
+    x = keras.Input((6,), dtype="int32")
+    e = layers.Embedding(9, 4, mask_zero=True)(x)
+    parts = [layers.LSTM(2)(part) for part in (e, e * 2.0, tf.concat([e, e], -1), tf.identity(e), e[:, 1:], e + e)]
+    return keras.Model(x, layers.Dense(2)(layers.Concatenate()(parts)))
+
+
+def refused() -> Any:
+    """Operations without a twin in keras.ops."""
+    x = keras.Input((4, 6))
+    return keras.Model(x, tf.nn.crelu(layers.Dense(2)(x)) + tf.cast(tf.shape(x)[0], "float32"))
 
 
 def graph(shape: tuple[int, ...], end: Any, name: str) -> Any:
@@ -217,7 +247,9 @@ if __name__ == "__main__":
     save("convolutions", convolutions(), (9, 9, 3))
     save("several", several(), (4,), (4,))
     save("cudnn", cudnn(is_original=True), (7, 4), judge=cudnn(is_original=False))
-    save("operations", operations(), (4,))
+    save("operations", operations(), (4, 6), archive=True)
+    save("masked_operations", masked_operations(), (6,), archive=True, words=9)
+    save("refused", refused(), (4, 6))
     save("wrapped", wrapped(), (3, 5, 6), archive=True)
     save("frozen_wrapped", frozen_wrapped(), (6,), archive=True)
     save("images", images(), (8, 8, 3), archive=True)
