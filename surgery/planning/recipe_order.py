@@ -47,14 +47,12 @@ def _ordered(before: ModelSpec, after: ModelSpec, inside: str, renames: Mapping[
 
 def _placed(order: list[str], after: ModelSpec) -> tuple[str, ...]:
     """Where each layer stands: new ones in the place of those that went, else before the first layer that reads them."""
+    places = {name: place for place, name in enumerate(order)}
     hole = next((place for place, name in enumerate(order) if name not in after.by_name), None)
-    known = set(order)
-    added = [layer.name for layer in after.layers if layer.name not in known]
-    if hole is not None:
-        order[hole:hole] = added
-    else:
-        for name in reversed(added):
-            # Of layers that feed each other, called several times, one is not placed yet.
-            places = [order.index(reader) for reader in after.readers.get(name, ()) if reader in order]
-            order.insert(min(places, default=len(order)), name)
-    return tuple(name for name in order if name in after.by_name)
+    ranks = {name: (place, 1, 0) for name, place in places.items() if name in after.by_name}
+    added = [layer.name for layer in after.layers if layer.name not in places]
+    for rank, name in reversed(list(enumerate(added))):
+        readers = (places[reader] for reader in after.readers.get(name, ()))
+        places[name] = min(readers, default=len(order)) if hole is None else hole
+        ranks[name] = (places[name], 0, rank)
+    return tuple(sorted(ranks, key=ranks.__getitem__))

@@ -33,10 +33,13 @@ class Tally:
     faults: list[str] = field(default_factory=list)
     operations: Counter[str] = field(default_factory=Counter)
     """Of the recipes that were applied."""
+    not_measured: Counter[str] = field(default_factory=Counter)
+    """Why nothing was measured of a result, by reason."""
 
     def __str__(self) -> str:
         applied, count = self.ends["applied"], sum(self.ends.values())
-        return f"{count} recipes, {applied} applied, {len(self.faults)} with faults; {dict(self.ends)}; {dict(self.operations)}"
+        counts = "; ".join(str(dict(each)) for each in (self.ends, self.operations, self.not_measured))
+        return f"{count} recipes, {applied} applied, {len(self.faults)} with faults; {counts}"
 
 
 def fuzz(
@@ -60,6 +63,7 @@ def fuzz(
             tally.ends[outcome.end] += 1
             if outcome.end == "applied":
                 tally.operations.update(entry["op"] for entry in entries)
+                tally.not_measured.update([outcome.not_measured] if outcome.not_measured else [])
             if outcome.faults:
                 tally.faults.append(described(number, turn, entries, outcome.faults))
                 if loud:

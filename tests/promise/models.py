@@ -52,11 +52,22 @@ class Network:
         kind = "tokens" if "int" in source.dtype else ("vector", "sequence", "image")[len(source.shape) - 2]
         layer = getattr(self, f"_{kind}")(source)
         self.made.append((layer, source.shape, source.dtype))
-        self.tensors += [t for t in keras.tree.flatten(self._called(layer, source)) if len(t.shape) in (2, 3, 4)][:1]
+        outputs = [t for t in keras.tree.flatten(self._called(layer, source)) if len(t.shape) in (2, 3, 4)]
+        self.tensors += outputs if self.random.random() < 0.4 else outputs[:1]
 
     def _called(self, layer: Any, source: Any) -> Any:
         if isinstance(layer, layers.MultiHeadAttention):
-            return layer(source, source)
+            values = [
+                t for t in self.tensors if len(t.shape) == 3 and t.dtype == source.dtype and t.shape[1] is not None
+            ]
+            return layer(source, self.random.choice(values), use_causal_mask=self.random.random() < 0.2)
+        if isinstance(layer, layers.LSTM | layers.GRU) and self.random.random() < 0.2:
+            states = [t for t in self.tensors if t.shape == (source.shape[0], layer.units) and "float" in t.dtype]
+            if states:
+                count = 2 if isinstance(layer, layers.LSTM) else 1
+                return layer(source, initial_state=self.random.choices(states, k=count))
+        if isinstance(layer, keras.Model) and len(layer.inputs) > 1:
+            return layer([source, source])
         return layer(source, training=True) if self.random.random() < 0.02 and has_training(layer) else layer(source)
 
     def _shared(self, source: Any) -> Any:
@@ -70,9 +81,13 @@ class Network:
         if "float" not in source.dtype:
             return None
         other = self.random.choice(fits)
-        kind = self.random.choice(("Add", "Multiply", "Concatenate", "Average", "op", "scaled"))
+        kind = self.random.choice(
+            ("Add", "Multiply", "Concatenate", "Average", "Maximum", "Subtract", "op", "scaled", "join")
+        )
         if kind == "op":
-            return self.random.choice((ops.add, ops.multiply))(source, other)
+            return self.random.choice((ops.add, ops.multiply, ops.maximum))(source, other)
+        if kind == "join":
+            return ops.concatenate([source, other], axis=-1)
         if kind == "scaled":
             return ops.multiply(source, 0.5)
         return getattr(layers, kind)(name=self.name(kind.lower()))([source, other])
@@ -93,6 +108,12 @@ class Network:
             "prelu": lambda: layers.PReLU(),
             "scale": lambda: layers.Rescaling(0.5),
             "repeat": lambda: layers.RepeatVector(4),
+            "unit": lambda: layers.UnitNormalization(),
+            "noise": lambda: layers.GaussianNoise(0.1),
+            "held": lambda: layers.Dense(
+                units, kernel_regularizer="l2", bias_initializer="ones", kernel_constraint="non_neg", **common
+            ),
+            "shape": lambda: layers.Reshape((1, -1)),
             "nested": lambda: nested(random, source, self.depth - 1, self.name("inner")),
             "einsum": lambda: layers.EinsumDense("ab,bc->ac", output_shape=units, bias_axes="c", **common),
         }
@@ -110,6 +131,13 @@ class Network:
             "bi": lambda: layers.Bidirectional(
                 cell(units, return_sequences=returns), merge_mode=random.choice(("concat", "sum"))
             ),
+            "state": lambda: cell(units, return_sequences=returns, return_state=True),
+            "depth": lambda: layers.DepthwiseConv1D(2, padding="same"),
+            "causal": lambda: layers.Conv1D(units, 2, padding="causal", dilation_rate=2),
+            "swap": lambda: layers.Permute((2, 1)),
+            "crop": lambda: layers.Cropping1D(1) if source.shape[1] > 3 else layers.ZeroPadding1D(1),
+            "up": lambda: layers.UpSampling1D(2),
+            "attend": lambda: layers.EinsumDense("abc,cd->abd", output_shape=(None, units), bias_axes="d"),
             "cells": lambda: layers.RNN([layers.LSTMCell(units), layers.GRUCell(units)], return_sequences=returns),
             "conv": lambda: layers.Conv1D(units, 2, padding="same", **common),
             "sep": lambda: layers.SeparableConv1D(units, 2, padding="same"),
@@ -147,6 +175,12 @@ class Network:
             "sepc": lambda: layers.SeparableConv2D(filters, size, **same),
             "up": lambda: layers.Conv2DTranspose(filters, 2, padding="same"),
             "norm": lambda: layers.BatchNormalization(scale=random.random() < 0.8, **common),
+            "group": lambda: layers.GroupNormalization(-1),
+            "step": lambda: layers.Conv2D(filters, 2, strides=2, padding="same", groups=1, **common),
+            "large": lambda: layers.UpSampling2D(2) if source.shape[1] < 8 else layers.AveragePooling2D(2),
+            "crop": lambda: layers.Cropping2D(1) if source.shape[1] > 4 else layers.ZeroPadding2D(1),
+            "swap": lambda: layers.Permute((2, 1, 3)),
+            "flow": lambda: layers.TimeDistributed(layers.Dense(filters)),
             "max": lambda: layers.MaxPooling2D(2, padding="same"),
             "gap": layers.GlobalAveragePooling2D,
             "flat": layers.Flatten,
@@ -180,10 +214,14 @@ def nested(random: Random, source: Any, depth: int, name: str) -> Any:
         chain = [layers.Dense(random.choice(FEATURES), name=f"{name}_chain{n}") for n in range(random.randint(1, 3))]
         return keras.Sequential([keras.Input(source.shape[1:]), *chain], name=name)
     inside = Network(random, depth, f"{name}_")
-    inside.tensors = [keras.Input(source.shape[1:], name=f"{name}_in")]
+    count = 2 if random.random() < 0.2 else 1
+    inputs = [keras.Input(source.shape[1:], name=f"{name}_in{number or ''}") for number in range(count)]
+    inside.tensors = list(inputs)
     for _ in range(random.randint(1, 4)):
         inside.step()
-    return keras.Model(inside.tensors[0], inside.tensors[-1], name=name)
+    made = inside.tensors[count:]
+    ends = made[-2:] if len(made) > 1 and random.random() < 0.2 else made[-1]
+    return keras.Model(inputs if count > 1 else inputs[0], ends, name=name)
 
 
 def random_model(random: Random, size: int = 9) -> Any:

@@ -26,8 +26,8 @@ from surgery.planning.document import plan_document
 HEAD = "surgery: 1\nname: promise\nmodel: {path: model.keras}\noperations:\n"
 LISTS = ("added", "removed", "renamed", "changed", "rewired", "trainability", "weights")
 """The lists of a diff."""
-INERT = {"freeze", "unfreeze", "rename"}
-"""Operations after which the model computes what it did."""
+INERT_LAYERS = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "Identity"}
+"""Layers that do nothing outside training."""
 
 ORIGIN = r"kept|moved from ([^,\s]+)|transplanted from other.keras(?:, ([^,]+))?|sliced from ([^:,]+)|overlap of (\S+)"
 """The words of a ledger line, and the layer that they name."""
@@ -43,6 +43,8 @@ class Outcome:
     """`applied`, or the codes of the errors with which it was refused."""
     faults: list[str] = field(default_factory=list)
     """Promises that were not kept."""
+    not_measured: str | None = None
+    """Why nothing was measured, where nothing was."""
 
 
 def write_recipe(folder: Path, entries: Sequence[Mapping[str, Any]]) -> Path:
@@ -98,7 +100,7 @@ def examine(folder: Path, entries: Sequence[Mapping[str, Any]], old: Any, other:
             faults += [f"diff of the plan: {key} is another" for key in LISTS if planned[key] != diff[key]]
     except Exception:  # noqa: BLE001
         faults.append(f"diff: {traceback.format_exc(limit=-3)}")
-    return Outcome("applied", faults)
+    return Outcome("applied", faults, evidence.not_measured)
 
 
 def _refusal(error: SurgeryError) -> Iterator[str]:
@@ -235,21 +237,26 @@ def _values(source: str, path: str, key: tuple[str, int], before: Any, after: An
             yield f"'{source}', and there are numbers that were not"
 
 
-def _computes(entries: Sequence[Mapping[str, Any]], old: Any, new: Any, numbers: Any) -> Iterator[str]:
-    """Where no operation changes what is computed, it is what it was."""
-    if not all(entry["op"] in INERT for entry in entries):
-        return
-    names = [tensor.name for tensor in new.inputs]
-    batch = numbers
-    if isinstance(numbers, dict):
-        batch = (
-            dict(zip(sorted(names), (numbers[key] for key in sorted(numbers)), strict=True))
-            if len(numbers) == 1
-            else None
+def is_inert(entry: Mapping[str, Any]) -> bool:
+    """Whether a model computes after an operation what it did before."""
+    if entry["op"] in ("insert", "append"):
+        return all(
+            kind in INERT_LAYERS and "inputs" not in config for new in entry["layers"] for kind, config in new.items()
         )
-    if batch is None:
+    return entry["op"] in ("freeze", "unfreeze", "rename", "merge_lora", "truncate")
+
+
+def _computes(entries: Sequence[Mapping[str, Any]], old: Any, new: Any, numbers: Any) -> Iterator[str]:
+    """Where no operation changes what is computed, it is what it was; of a cut model, what the layer at its end gave."""
+    if not all(map(is_inert, entries)) or isinstance(numbers, dict) or len(new.inputs) != len(old.inputs):
         return
-    one, two = (keras.tree.flatten(model(values, training=False)) for model, values in ((old, numbers), (new, batch)))
+    cuts = [entry["after"] for entry in entries if entry["op"] == "truncate"]
+    if cuts and (len(entries) > 1 or isinstance(old, keras.Sequential)):
+        return
+    if cuts and len(old.get_layer(cuts[0])._inbound_nodes) > 1:
+        return
+    source = keras.Model(old.inputs, old.get_layer(cuts[0]).output) if cuts else old
+    one, two = (keras.tree.flatten(model(numbers, training=False)) for model in (source, new))
     for first, second in zip(one, two, strict=True):
         arrays = [np.asarray(keras.ops.convert_to_numpy(t)).astype("float64") for t in (first, second)]
         if not np.allclose(*arrays, rtol=1e-5, atol=1e-6, equal_nan=True):

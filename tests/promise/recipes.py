@@ -171,6 +171,9 @@ class Writer:
         layer = self.layer(path)
         kind = type(layer).__name__
         weights = self.random.choice((None, None, "keep", "overlap", "fresh", "resample"))
+        if self.random.random() < 0.1 and "/" not in path and self.top.index(path) + 1 < len(self.top):
+            chain = [path, self.top[self.top.index(path) + 1]]
+            return {"layers": chain, "with": self.chain(chain[1])} | ({"weights": weights} if weights else {})
         entry: Entry = {"layers": path} | ({"weights": weights} if weights else {})
         if self.random.random() < 0.5 and not isinstance(layer, keras.Model | layers.InputLayer):
             change = self.change(layer) if self.random.random() < 0.6 else {}
