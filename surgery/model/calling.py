@@ -153,18 +153,23 @@ def arguments(layer: LayerSpec, call: Call) -> Mapping[str, Any]:
     Keras itself writes `training: false` into the call of a Dropout, whose default that is. It heeds `training` where the model is
     called without it, as `model(x)`; `fit`, `evaluate` and `predict` say what it is for every layer. Keras 3.15.
     """
+    if not any(map(_may_tell, (*call.args, *call.kwargs.values()))):
+        return {}  # as with most calls: the catalogue need not be read
     known = class_of_layer(layer)
     names = list(known.call) if known else []
     placed = {names[n] if n < len(names) else f"argument {n}": value for n, value in enumerate(call.args)}
     return {name: value for name, value in {**placed, **call.kwargs}.items() if _is_told(known, name, value)}
 
 
+def _may_tell(value: Any) -> bool:
+    is_empty = isinstance(value, list | tuple | Mapping) and not value
+    return value is not None and not is_empty and not any(True for _ in leaves(value))
+
+
 def _is_told(known: KerasClass | None, name: str, value: Any) -> bool:
-    if value is None or isinstance(value, TensorRef) or any(True for _ in leaves(value)):
+    if not _may_tell(value):
         return False
-    if known is None or name not in known.call:
-        return not (isinstance(value, list | tuple | Mapping) and not value)
-    return bool(value != known.call[name].default)
+    return known is None or name not in known.call or bool(value != known.call[name].default)
 
 
 def told_calls(layer: LayerSpec) -> tuple[Mapping[str, Any], ...]:

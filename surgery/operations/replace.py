@@ -13,17 +13,18 @@ from pydantic import Field
 from surgery.errors import GraphUnsupported, ShapeMismatch
 from surgery.model import shapes
 from surgery.model.calling import told_calls
-from surgery.model.edits import CarryWeights, Edit, Policy, Redirect, RemoveLayer
+from surgery.model.edits import CarryWeights, Edit, Policy, Redirect, RemoveLayer, RenameLayer, UpdateConfig
+from surgery.model.flow import flow
 from surgery.model.graph import chains_into
 from surgery.model.keras_object import LayerObject
 from surgery.model.select import Selector
-from surgery.model.spec import LayerSpec, ModelSpec, Shape, TensorRef, TensorSpec, split_path
+from surgery.model.spec import Call, LayerSpec, ModelSpec, Shape, TensorRef, TensorSpec, join_path, split_path
 from surgery.operations.chain import Chain, added, wire
 from surgery.operations.operation import Operation, Phase, inside_of, listed
 
 
 class Replace(Operation):
-    """Put other layers in the place of a layer or a chain, rewired.
+    """Put other layers in the place of a layer or a chain, rewired; in the place of an input an `Input`, and layers after it.
 
     `inherit: true` on a new layer starts from the old layer's config. A layer in the place of one of its class keeps the
     name, unless it is given another. `weights` says what becomes of the old weights: `keep` copies them and refuses another
@@ -62,6 +63,9 @@ class Replace(Operation):
         inside = inside_of(paths, "layers")
         inner = model.model_at(inside)
         old = self._chain(inner, tuple(split_path(path)[1] for path in paths))
+        if old[0].is_input:
+            yield from self._input(model, inside, old[0])
+            return
         # A shared layer may feed itself: then the new ones do, too. A new layer may have the name of one that goes.
         itself = {
             TensorRef(old[-1].name, index, output): TensorRef("", index, output)
@@ -87,6 +91,31 @@ class Replace(Operation):
                 # Whether it has weights, which nothing gives it, is known once its shapes are.
                 yield CarryWeights(path, (), self.weights, same_class=False)
 
+    def _input(self, model: ModelSpec, inside: str, old: LayerSpec) -> Iterator[Edit]:
+        """Another input in the place of one, and what comes between it and those who read it."""
+        first, *others = self.with_
+        if first.class_name != "InputLayer" or first.is_custom:
+            raise GraphUnsupported(
+                f"'{old.name}' is an input of the model, and {first.key} is none",
+                expected="an Input, and the layers between it and those who read it",
+                fix=f"begin with: - Input: {{shape: {flow(list(old.config['batch_shape'])[1:])}}}",
+                field=("with",),
+            )
+        named = replace(first, config={**first.config, "name": first.name or old.name})
+        chain = wire(model.model_at(inside), [named, *others], (Call(),), field="with", freed=(old,))
+        new, *rest = chain.layers
+        path = join_path(inside, old.name)
+        changes = {key: value for key, value in new.config.items() if key != "name" and old.config.get(key) != value}
+        if changes:
+            yield UpdateConfig(path, changes)
+        if new.name != old.name:
+            yield RenameLayer(path, new.name)
+        if rest:
+            yield Redirect(inside, TensorRef(new.name), chain.ends[0])
+        yield from added(model, inside, rest)
+        if self.weights == "keep":
+            yield from (CarryWeights(join_path(inside, layer.name), (), "keep", same_class=False) for layer in rest)
+
     def _chain(self, model: ModelSpec, names: tuple[str, ...]) -> tuple[LayerSpec, ...]:
         layers = tuple(model.by_name[name] for name in names)
         for first, second in pairwise(layers):
@@ -97,11 +126,11 @@ class Replace(Operation):
                     fix="write one replace for each of them",
                     field=("layers",),
                 )
-        if any(layer.is_input for layer in layers):
+        if len(layers) > 1 and any(layer.is_input for layer in layers):
             raise GraphUnsupported(
                 f"{listed(names)} holds an input of the model",
-                expected="layers that take an input",
-                fix="leave the InputLayer out",
+                expected="layers that take an input, or the input alone",
+                fix=f"write one replace for {listed(names[1:])}, and one for '{names[0]}' that begins with an Input",
                 field=("layers",),
             )
         return layers

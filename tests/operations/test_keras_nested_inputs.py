@@ -80,3 +80,49 @@ def test_inputs_of_a_nested_model_that_only_its_own_declare(tmp_path: Path) -> N
     for entries in (both, both[::-1]):
         _, result = applied(tmp_path, around(), *entries)
         assert outputs(result, example(2, 16, 16, 3))[0].shape == (2, 2)
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_another_input_in_the_place_of_one(tmp_path: Path, calls: int) -> None:
+    """Larger images, made smaller before the nested model sees them; the other input stays where it is."""
+    model = around(calls)
+    new = "[{Input: {shape: [16, 16, 3], name: large}}, {AveragePooling2D: {pool_size: 2, name: small}}]"
+    plan, result = applied(tmp_path, model, f"{{op: replace, layers: x, with: {new}}}")
+    assert [tensor.name for tensor in result.inputs] == ["large", "y"][:calls]
+    assert result.inputs[0].shape == (None, 16, 16, 3)
+    large, other = example(2, 16, 16, 3), example(2, 8, 8, 3, seed=1)
+    small = large.reshape(2, 8, 2, 8, 2, 3).mean((2, 4))
+    rest = [other][: calls - 1]
+    assert np.allclose(outputs(result, large, *rest)[0], outputs(model, small, *rest)[0], atol=1e-5)
+    assert all(line.is_kept for line in plan.ledger)
+
+
+def test_an_input_of_the_nested_model_gives_way_to_another(tmp_path: Path) -> None:
+    model = around(2)
+    new = "[{Input: {shape: [8, 8, 3], name: inner}}, {Rescaling: {scale: 2.0}}]"
+    _, result = applied(tmp_path, model, f"{{op: replace, layers: enc/own, with: {new}}}")
+    images = example(2, 8, 8, 3), example(2, 8, 8, 3, seed=1)
+    doubled = [2 * image for image in images]
+    assert np.allclose(outputs(result, *images)[0], outputs(model, *doubled)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("new", "what"),
+    [
+        ("[{Dense: {units: 3}}]", "'x' is an input of the model, and Dense is none"),
+        ("[{Input: {shape: [16, 16, 3], name: new}}]", "gets (None, 16, 16, 3) from 'new'"),
+        ("[{Input: {shape: [8, 8, 3]}}]", "changes nothing"),
+        ("[{Input: {shape: [8, 8, 3], name: gap}}]", "'gap' is there already"),
+    ],
+)
+def test_what_cannot_take_the_place_of_an_input(tmp_path: Path, new: str, what: str) -> None:
+    assert what in refused(tmp_path, around(), f"{{op: replace, layers: x, with: {new}}}").what
+
+
+def test_a_new_name_and_batch_size(tmp_path: Path) -> None:
+    model = around()
+    _, result = applied(
+        tmp_path, model, "{op: replace, layers: x, with: [{Input: {shape: [8, 8, 3], batch_size: 2, name: new}}]}"
+    )
+    assert (result.inputs[0].name, result.inputs[0].shape) == ("new", (2, 8, 8, 3))
+    assert np.array_equal(outputs(result, example(2, 8, 8, 3)), outputs(model, example(2, 8, 8, 3)))
