@@ -171,8 +171,46 @@ class OptimizerObject(KerasObject):
     kind = "optimizers"
 
     @classmethod
+    def problems(cls, value: Any) -> Iterator[Problem]:
+        yield from check_object(cls.kind, value)
+        yield from _scaled_twice(value)
+
+    @property
+    def updating(self) -> OptimizerObject:
+        """The optimizer that updates the variables: the one in a `LossScaleOptimizer`, or itself."""
+        inner = self.config.get("inner_optimizer") if self.class_name == SCALING and not self.is_custom else None
+        return self if inner is None else OptimizerObject.parse(inner).updating
+
+    @classmethod
     def _named(cls, name: str) -> Self:
         return cls(catalogue.bare_names(cls.kind)[name.lower()])
+
+
+SCALING = "LossScaleOptimizer"
+"""The optimizer of Keras that scales the loss for another one."""
+
+
+def _scaled_twice(value: Any) -> Iterator[Problem]:
+    """What is wrong with an optimizer that scales the loss for another one."""
+    if isinstance(value, str) and value.lower() == SCALING.lower():
+        yield Problem("missing-key", f"{SCALING} needs 'inner_optimizer'", _SCALED, f"write {_SCALED}")
+    given = value.get(SCALING) if isinstance(value, Mapping) else None
+    inner = given.get("inner_optimizer") if isinstance(given, Mapping) else None
+    name, config = next(iter(inner.items()), ("", None)) if isinstance(inner, Mapping) else (inner, None)
+    if str(name).lower() == SCALING.lower():
+        what = f"{SCALING}: inner_optimizer scales the loss too"
+        yield Problem("invalid-value", what, "an optimizer that does not", _SCALED, (SCALING, "inner_optimizer"))
+    elif isinstance(config, Mapping) and config.get("loss_scale_factor") is not None:
+        yield Problem(
+            "invalid-value",
+            f"{SCALING}: Keras leaves out the loss_scale_factor of the optimizer within",
+            "one scale of the loss",
+            "remove loss_scale_factor here, or use the optimizer alone",
+            (SCALING, "inner_optimizer", str(name), "loss_scale_factor"),
+        )
+
+
+_SCALED = "{LossScaleOptimizer: {inner_optimizer: adam}}"
 
 
 @dataclass(frozen=True)

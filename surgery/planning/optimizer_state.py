@@ -65,14 +65,14 @@ def optimizer_plan(
         for weight in spec[path].weights
         if weight.trainable
     )
-    after = Before(stage.optimizer, trained)
+    after = Before(stage.optimizer.updating, trained)
     if before is None and stage.optimizer_state == "carry":
         return _from_file(stage, spec, trained, source, stored), after
     return _from_stage(stage, spec, trained, before), after
 
 
 def _from_stage(stage: Stage, spec: ModelSpec, trained: frozenset[Variable], before: Before | None) -> OptimizerPlan:
-    name = stage.optimizer.class_name
+    name = stage.optimizer.updating.class_name
     lines = tuple(_lines(spec, trained, {}))
     if before is None:
         return OptimizerPlan(f"{name} starts afresh", ledger=lines)
@@ -94,12 +94,12 @@ def _from_stage(stage: Stage, spec: ModelSpec, trained: frozenset[Variable], bef
 
 def _unlike(stage: Stage, before: Before) -> str | None:
     """Why a stage cannot go on with the state of the one before."""
-    name, other = stage.optimizer.class_name, before.optimizer.class_name
-    if stage.optimizer.custom_module or name not in KEEPING:
+    name, other = stage.optimizer.updating.class_name, before.optimizer.class_name
+    if stage.optimizer.updating.custom_module or name not in KEEPING:
         return f"{name} starts afresh: what it keeps does not belong to single variables"
     if name != other or before.optimizer.custom_module:
         return f"{name} after {other}: starts afresh"
-    if not (_keeps(stage.optimizer) and _keeps(before.optimizer)):
+    if not (_keeps(stage.optimizer.updating) and _keeps(before.optimizer)):
         return f"{name} starts afresh: without momentum it keeps nothing"
     return None
 
@@ -107,10 +107,10 @@ def _unlike(stage: Stage, before: Before) -> str | None:
 def _from_file(
     stage: Stage, spec: ModelSpec, trained: frozenset[Variable], source: ModelSpec, stored: StoredOptimizer | None
 ) -> OptimizerPlan:
-    name = stage.optimizer.class_name
+    name = stage.optimizer.updating.class_name
     if stored is None:
         raise _cannot("the source model was saved without an optimizer", "a model that was compiled when it was saved")
-    if stage.optimizer.custom_module or name not in KEEPING:
+    if stage.optimizer.updating.custom_module or name not in KEEPING:
         raise _cannot(f"what {name} keeps does not belong to single variables", f"one of {', '.join(sorted(KEEPING))}")
     if stored.class_name.lower() != name.lower():
         raise _cannot(f"the source model was trained with {stored.class_name}", f"{stored.class_name} in this stage")

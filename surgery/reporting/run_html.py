@@ -16,7 +16,15 @@ from surgery.reporting.graph_view import GraphView, graph_view
 from surgery.reporting.page_html import Block, Page, Section, Total, page_html
 from surgery.reporting.page_layers import Row, layer_rows, value_text
 from surgery.reporting.run_curves import curves_of, curves_svg
-from surgery.reporting.run_words import computed_once, epochs, metric, seconds, status_sentence
+from surgery.reporting.run_words import (
+    computed_once,
+    epochs,
+    metric,
+    precision_note,
+    seconds,
+    status_sentence,
+    unmoved_note,
+)
 from surgery.reporting.table import count, shape
 
 LEGEND = ("added", "removed", "changed", "renamed", "unfrozen", "frozen")
@@ -147,8 +155,9 @@ def _training(document: Document) -> Iterator[Block]:
         trained = f"{count(stage['trainable_parameters'])} trainable parameters"
         trained += ", done by an earlier run" if stage.get("reused") else ""
         folded = f"{printable(stage['name'])}: {epochs(len(records))}{early}, {trained}, {seconds(stage['seconds'])}"
-        if told := computed_once(stage):
-            yield Block(lines=[printable(f"{stage['name']}: {told}.")])
+        notes = [told for told in (computed_once(stage), precision_note(stage), unmoved_note(stage)) if told]
+        if notes:
+            yield Block(lines=[printable(f"{stage['name']}: {told}") for told in notes])
         yield Block(head=("epoch", *map(printable, names), "time"), rows=rows, folded=folded)
 
 

@@ -9,7 +9,15 @@ from surgery.reporting.evidence_text import evidence_lines
 from surgery.reporting.forgetting import forgetting_table, guard_table
 from surgery.reporting.markdown import code, escape, folded, markdown_table
 from surgery.reporting.run_curves import curves_of, sparkline
-from surgery.reporting.run_words import computed_once, epochs, metric, seconds, status_sentence
+from surgery.reporting.run_words import (
+    computed_once,
+    epochs,
+    metric,
+    precision_note,
+    seconds,
+    status_sentence,
+    unmoved_note,
+)
 from surgery.reporting.table import change, count
 
 Document = Mapping[str, Any]
@@ -120,6 +128,9 @@ def _stages(document: Document) -> Iterator[str]:
             yield f"{escape(stage['name'])}: an earlier run has done it."
         elif told := computed_once(stage):
             yield f"{escape(stage['name'])}: {escape(told)}."
+        for told in (precision_note(stage), unmoved_note(stage)):
+            if told:
+                yield f"{escape(stage['name'])}: {escape(told)}{'' if told.endswith('?') else '.'}"
         if stage["name"] in states:
             yield f"{escape(stage['name'])}: {escape(states[stage['name']])}."
         yield folded(summary, markdown_table(("epoch", *map(escape, names), "time"), rows))

@@ -7,7 +7,7 @@ from typing import Any
 
 from surgery.errors import printable
 from surgery.reporting.forgetting import forgetting_table
-from surgery.reporting.run_words import computed_once, epochs, seconds
+from surgery.reporting.run_words import computed_once, epochs, precision_note, seconds, unmoved_note
 from surgery.reporting.table import count, table
 
 Document = Mapping[str, Any]
@@ -34,7 +34,13 @@ def _stages(document: Document) -> list[str]:
         )
         for stage in document["stages"]
     ]
-    return ["Trained", *table(rows, indent="  "), ""] if rows else []
+    notes = [
+        f"  {printable(stage['name'])}: {printable(told)}"
+        for stage in document["stages"]
+        for told in (precision_note(stage), unmoved_note(stage))
+        if told
+    ]
+    return ["Trained", *table(rows, indent="  "), *notes, ""] if rows else []
 
 
 def _evaluation(document: Document) -> list[str]:

@@ -56,6 +56,39 @@ def _nearness(features: Mapping[str, Any] | None) -> str:
     )
 
 
+def precision_note(stage: Mapping[str, Any]) -> str:
+    """By what the loss of a stage was scaled, and what that left out; empty where it was not."""
+    scale = stage.get("loss_scale")
+    if not scale:
+        return ""
+    left_out = f"{scale['skipped']} of {scale['steps']} steps left out, for their gradients were not finite"
+    return f"the loss was scaled, by {scale['last']:g} at the end{f'; {left_out}' if scale['skipped'] else ''}"
+
+
+def unmoved_note(stage: Mapping[str, Any]) -> str:
+    """Which of the variables that a stage trains are as they were; empty where all moved."""
+    still = stage.get("unmoved")
+    if not still:
+        return ""
+    layers: dict[str, list[str]] = {}
+    for variable in still["variables"]:
+        path, _, name = variable.rpartition(" ")
+        layers.setdefault(path, []).append(name)
+    named = [f"{path} ({', '.join(names)})" for path, names in layers.items()]
+    shown = ", ".join(named[:NAMED]) + (f" and {len(named) - NAMED} more layers" if len(named) > NAMED else "")
+    if still["is_all"]:
+        return f"WARNING: none of the {still['of']} variables that it trains changed: {shown}. {_WHY_NONE}"
+    return f"{len(still['variables'])} of the {still['of']} variables that it trains did not change: {shown}"
+
+
+NAMED = 8
+"""Layers that a sentence names."""
+_WHY_NONE = (
+    "Is the learning rate 0, every gradient 0 or not finite (an activation that is dead, a precision that is too short), "
+    "or are there fewer steps than gradient_accumulation_steps?"
+)
+
+
 def status_sentence(document: Mapping[str, Any], escape: Callable[[str], str]) -> str:
     """How the run ended, in one sentence."""
     match document["status"]:

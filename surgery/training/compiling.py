@@ -11,6 +11,7 @@ from typing import Any
 from surgery.errors import InvalidValue, SurgeryError
 from surgery.recipe.training import Stage
 from surgery.training.layers import output_names
+from surgery.training.loss_scale import within
 from surgery.training.objects import live, live_callback
 from surgery.training.optimizer_state import handing_on
 from surgery.training.outputs import for_each
@@ -19,7 +20,9 @@ from surgery.training.rates import Pace, paced
 from surgery.training.setting import StageWork
 
 
-def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | None = None) -> None:
+def compile_for(
+    model: Any, work: StageWork, trust: Sequence[str], steps: int | None = None, precision: str = "float32"
+) -> None:
     """Compiles a model for a stage: a fresh optimizer, and a training function that obeys the flags as they are now.
 
     Args:
@@ -27,14 +30,20 @@ def compile_for(model: Any, work: StageWork, trust: Sequence[str], steps: int | 
         work: The stage.
         trust: The modules whose code may be imported.
         steps: Those of an epoch, where they are known.
+        precision: The dtype policy.
     """
     stage, place = work.stage, work.field
+    pace = Pace(work.rates, warmup_steps(stage, steps, place))
+
+    def changed(optimizer: Any) -> Any:
+        optimizer = paced(optimizer, model, pace)
+        return handing_on(optimizer, goes_on=work.goes_on) if work.goes_on or work.hands_on else optimizer
+
     outputs = output_names(model)
     losses = [live(stage.losses[keys], trust, (*place, *keys)) for keys in map(stage.loss_keys, outputs)]
-    optimizer = live(stage.optimizer, trust, (*place, "optimizer"))
-    optimizer = paced(optimizer, model, Pace(work.rates, warmup_steps(stage, steps, place)))
     model.compile(
-        optimizer=handing_on(optimizer, goes_on=work.goes_on) if work.goes_on or work.hands_on else optimizer,
+        optimizer=within(live(stage.optimizer, trust, (*place, "optimizer")), precision, changed),
+        auto_scale_loss=False,  # which would look at the policy of the model, not of its layers
         loss=losses[0] if len(losses) == 1 else losses,
         loss_weights=[stage.loss_weights.get(name, 1.0) for name in outputs] if stage.loss_weights else None,
         metrics=for_each(

@@ -19,6 +19,8 @@ from surgery.training.data.stream import in_steps, to_their_end
 from surgery.training.frozen_prefix.agreement import Agreement
 from surgery.training.frozen_prefix.shortened import Shortened, shortened
 from surgery.training.history import EpochRecord
+from surgery.training.loss_scale import LossScale, loss_scale
+from surgery.training.moved import Unmoved, digests, unmoved
 from surgery.training.objects import live_callback
 from surgery.training.optimizer_state import NOTHING, OptimizerState, state_of, take_up
 from surgery.training.progress import Progress, StepReporter
@@ -45,6 +47,10 @@ class Fitted:
     """How near the features came to the whole network, where they were compared."""
     whole_because: str | None = None
     """Why the whole network trained though the plan has a cut."""
+    loss_scale: LossScale | None = None
+    """What the loss was multiplied by, where it was."""
+    unmoved: Unmoved | None = None
+    """What it left as it was of what it was to train."""
 
 
 def fit(
@@ -64,9 +70,10 @@ def fit(
     short = _shortened(model, work, setting, progress, course)
     learner = setting.guards.learner(short.model, setting.outputs)
     data, steps = training_batches(work, setting, short.train, learner.model)
-    compile_for(learner.model, work, setting.trust, steps)
+    compile_for(learner.model, work, setting.trust, steps, setting.precision)
     if work.goes_on:
         take_up(learner.model, course.optimizer)
+    course.start = digests(learner.model, work.rates) if course.underway is None else course.underway.start
     progress.stage(stage.name, stage.epochs, steps)
     begun, looked = course.underway, stage.validation_steps
     validation = in_stored_order(short.validation, setting.batch_size, learner.model, looked)
@@ -93,7 +100,15 @@ def fit(
         ours.finite.good.restore()
         ours.others.close()
     state = state_of(learner.model) if work.hands_on and failure is None else NOTHING
-    return Fitted(ours.recorder.records, failure, short.described, state, short.agreement, short.whole_because)
+    done = None if steps is None or failure is not None else steps * len(ours.recorder.records)
+    scale = loss_scale(learner.model.optimizer, done)
+    still = unmoved(course.start, digests(learner.model, work.rates)) if failure is None else None
+    if still is not None and still.is_all:
+        progress.say(f"stage '{stage.name}' changed none of the {still.of} variables that it trains")
+    return Fitted(
+        *(ours.recorder.records, failure, short.described, state),
+        *(short.agreement, short.whole_because, scale, still),
+    )
 
 
 def _shortened(model: Any, work: StageWork, setting: Setting, progress: Progress, course: Course) -> Shortened:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from surgery.training.frozen_prefix.agreement import Agreement
+from surgery.training.loss_scale import LossScale
+from surgery.training.moved import Unmoved
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class StageRecord:
     """How near the features of the frozen layers came to what the whole network computes, where they were compared."""
     whole_because: str | None = None
     """Why the whole network trained though the plan computes frozen layers once."""
+    loss_scale: LossScale | None = None
+    """What the loss was multiplied by, so that small gradients are not zero in float16."""
+    unmoved: Unmoved | None = None
+    """The variables that the stage trained and that are as they were."""
 
     @property
     def ended_early(self) -> bool:
@@ -73,6 +79,8 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
         "frozen_prefix": stage.frozen_prefix,
         "features": asdict(stage.agreement) if stage.agreement else None,
         "whole_because": stage.whole_because,
+        "loss_scale": asdict(stage.loss_scale) if stage.loss_scale else None,
+        "unmoved": {**asdict(stage.unmoved), "is_all": stage.unmoved.is_all} if stage.unmoved else None,
         "reused": stage.reused,
         "epochs": [_epoch(record) for record in stage.epochs],
         "evaluation": [

@@ -10,6 +10,7 @@ from surgery.planning.facts import Facts
 from surgery.recipe import Recipe
 from surgery.recipe.training import Training, byte_count
 from surgery.training.frozen_prefix.features import Budget
+from surgery.training.loss_scale import SCALED
 from surgery.training.progress import Progress
 from surgery.training.record import shown
 from surgery.training.resuming.store import Store
@@ -58,4 +59,6 @@ class Job:
     def circumstances(self, facts: Facts) -> Facts:
         """The facts with what the command line and the machine add to them."""
         cache = "yes" if self.cache else "no"
-        return {**facts, "device": self.device, "cache": cache, "trust": " ".join(self.trust)}
+        found = {**facts, "device": self.device, "cache": cache, "trust": " ".join(self.trust)}
+        scaled = self.recipe.training is not None and self.recipe.training.precision == SCALED
+        return {**found, "loss scale": "dynamic"} if scaled else found

@@ -72,7 +72,8 @@ def _arguments(value: KerasObject, trust: Sequence[str], field: Field) -> dict[s
 def _argument(item: Any, kind: str | None, trust: Sequence[str], field: Field) -> Any:
     if kind is not None and isinstance(item, list | tuple):
         return [_argument(one, kind, trust, (*field, number)) for number, one in enumerate(item)]
-    if kind is not None and isinstance(item, Mapping):
+    # Keras takes the names of other objects, and not that of the optimizer inside another (3.15).
+    if kind is not None and isinstance(item, Mapping | str if kind == "optimizers" else Mapping):
         item = OF_KIND[kind].parse(item)
     return live(item, trust, field) if isinstance(item, KerasObject) else item
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from surgery.training.data.examples import Array
 from surgery.training.layers import walk
+from surgery.training.loss_scale import updating
 from surgery.training.rates import remade
 
 Name = tuple[str, int]
@@ -96,11 +97,11 @@ def state_of(model: Any) -> OptimizerState:
 
 
 def _built(model: Any) -> Any:
-    """The model's optimizer with its variables made; in mixed float16 Keras wraps it in one that scales the loss."""
+    """The optimizer that updates the model's variables, with its own variables made."""
     optimizer = model.optimizer
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
-    return getattr(optimizer, "inner_optimizer", optimizer)
+    return updating(optimizer)
 
 
 def _handing_on_class(base: Any, goes_on: bool) -> Any:

@@ -120,4 +120,6 @@ def _record(model: Any, stage: Stage, fitted: Fitted, seconds: float) -> StageRe
         *(stage.name, stage.epochs, records, seconds, parameters, fitted.frozen_prefix),
         agreement=fitted.agreement,
         whole_because=fitted.whole_because,
+        loss_scale=fitted.loss_scale,
+        unmoved=fitted.unmoved,
     )

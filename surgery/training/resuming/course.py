@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from surgery.errors import CheckpointInvalid
@@ -40,6 +40,8 @@ class Course:
         """The digest of all that the stage of now follows from, where it is kept for later runs."""
         self.agreement: Agreement | None = None
         """What was found when the features of that stage were compared with the whole network."""
+        self.start: Mapping[str, str] = {}
+        """A digest of each variable that the stage trains, as it was when the stage began."""
         self._model, self._stages = model, stages
         if kept is not None:
             self._go_on(kept)

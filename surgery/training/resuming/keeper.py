@@ -153,6 +153,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
                 self._fitting.callbacks.states() if steps is None else steps.callbacks,
                 self._course.key,
                 self._course.agreement,
+                self._course.start,
             )
         )
 

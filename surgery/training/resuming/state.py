@@ -13,6 +13,8 @@ from surgery.training.data.examples import Array
 from surgery.training.frozen_prefix.agreement import Agreement
 from surgery.training.history import EpochRecord, StageRecord
 from surgery.training.layers import walk
+from surgery.training.loss_scale import LossScale
+from surgery.training.moved import Unmoved
 from surgery.training.optimizer_state import NOTHING, OptimizerState
 
 Values = Mapping[str, Array]
@@ -44,6 +46,8 @@ class Underway:
     """The digest of all that the stage follows from."""
     agreement: Agreement | None = None
     """What was found when its features were compared with the whole network: it goes on as it began."""
+    start: Mapping[str, str] = field(default_factory=dict)
+    """A digest of each variable that it trains, as it was when the stage began."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,17 @@ def _plain(record: EpochRecord | StageRecord) -> dict[str, Any]:
 
 def _stage(value: Mapping[str, Any]) -> StageRecord:
     epochs = tuple(map(_epoch, value["epochs"]))
-    return StageRecord(**{**value, "epochs": epochs, "agreement": _agreement(value.get("agreement"))})
+    scale = value.get("loss_scale")
+    still = value.get("unmoved")
+    return StageRecord(
+        **{
+            **value,
+            "epochs": epochs,
+            "agreement": _agreement(value.get("agreement")),
+            "loss_scale": scale and LossScale(**scale),
+            "unmoved": still and Unmoved(tuple(still["variables"]), still["of"]),
+        }
+    )
 
 
 def _underway(value: Mapping[str, Any]) -> Underway:

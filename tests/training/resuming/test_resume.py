@@ -123,6 +123,35 @@ def test_with_a_frozen_prefix_and_with_augmentation(tmp_path: Path) -> None:
     both(tmp_path / "noise", [At("head", 1, 3)], stages=stages, augmentation=noise)
 
 
+def half() -> keras.Model:
+    """The model with layers that compute in float16, as a stage in that precision sets them."""
+    model = small.model()
+    for name in ("hidden", "norm"):
+        model.get_layer(name).dtype_policy = "mixed_float16"
+    return model
+
+
+@pytest.mark.parametrize("factor", [{}, {"gradient_accumulation_steps": 3, "use_ema": True, "ema_momentum": 0.5}])
+def test_in_mixed_float16_with_its_scale_of_the_loss(tmp_path: Path, factor: dict[str, Any]) -> None:
+    scaling = {
+        "LossScaleOptimizer": {"inner_optimizer": {"SGD": {"learning_rate": 0.1, **factor}}, "initial_scale": 2e9}
+    }
+    changes = {"precision": "mixed_float16", "make": half}
+    for name, optimizer in (("own", scaling), ("ours", {"SGD": {"learning_rate": 0.1, **factor}})):
+        works = [StageWork(small.stage(epochs=3, optimizer=optimizer), ALL)]
+        both(tmp_path / name, [At("head", 1, 2), At("head", 2, 3)], stages=works, **changes)
+
+
+def test_what_did_not_move_is_counted_from_the_beginning_of_the_stage(tmp_path: Path) -> None:
+    # Rates so low that the moves of a part of the stage are lost in rounding would be another matter; here nothing moves at all.
+    still = [StageWork(small.stage(epochs=3, optimizer={"SGD": {"learning_rate": 0.0}}), ALL)]
+    both(tmp_path / "still", [At("head", 2, 2)], stages=still)
+    # All steps are done when it is interrupted, and moved what they moved before.
+    moving = [StageWork(small.stage(epochs=1), ALL)]
+    _, outcome = chained(tmp_path / "moving", [At("head", 1, 6)], stages=moving)
+    assert outcome.history.stages[0].unmoved is None
+
+
 def test_a_log_goes_on_in_its_file(tmp_path: Path) -> None:
     logging = small.stage(epochs=3, callbacks=({"CSVLogger": {"filename": "log.csv"}},))
     both(tmp_path, [At("head", 2, 3)], stages=[StageWork(logging, ALL)])
