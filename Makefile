@@ -9,11 +9,12 @@ GENERATED := schemas surgery/model/catalogue.json surgery/model/scan/allowlist.j
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test check lint types imports stale fix golden generated docs bench fuzz promise crash-test test-cpus applications language-server clean
+.PHONY: help demo test quick check lint types imports stale fix golden generated docs bench fuzz promise crash-test test-cpus applications language-server clean
 
 help:
 	@echo "make demo        run the quickstart: a classifier of digits 0-4 learns 5-9"
 	@echo "make test        run the tests"
+	@echo "make quick       run those that need no Keras: what a change most likely breaks"
 	@echo "make check       ruff, mypy --strict, import-linter, stale copies of generated files"
 	@echo "make fix         format, and put right what ruff can"
 	@echo "make golden      write the generated files and the golden files of the tests anew"
@@ -50,6 +51,9 @@ demo: .venv/demo.stamp
 	@echo
 	@echo "Where to look next: docs/quickstart.md does this step by step, recipes/ has four more,"
 	@echo "and $(BIN)/surgery --help lists the commands."
+
+quick: .venv/test.stamp
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -q -m "not keras and not fuzz and not crash and not applications"
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not promise and not applications"

@@ -134,7 +134,7 @@ def test_outside_of_a_repository(
 def test_keras_stays_out(repository: Path) -> None:
     code = (
         "import sys\nfrom surgery.cli.main import run\n"
-        "run(['diff', 'model.keras', 'recipe.yaml'])\n"
+        "assert run(['diff', 'model.keras', 'recipe.yaml']) == 0\n"
         "sys.exit(len({'keras', 'tensorflow', 'jax'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -48,6 +48,6 @@ def test_what_no_terminal_can_show_is_left_to_typer(capsys: pytest.CaptureFixtur
 
 def test_models_are_shown_and_compared_without_pydantic(tmp_path: Path) -> None:
     write_network(tmp_path / "model.keras", classifier())
-    program = "import sys; from surgery.cli.main import run; run(sys.argv[1:]); sys.exit('pydantic' in sys.modules)"
+    program = "import sys; from surgery.cli.main import run; assert run(sys.argv[1:]) == 0; sys.exit('pydantic' in sys.modules)"
     for command in ("inspect model.keras", "diff model.keras model.keras", "scan model.keras"):
         subprocess.run([sys.executable, "-c", program, *command.split()], cwd=tmp_path, check=True, capture_output=True)
