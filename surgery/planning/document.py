@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -39,6 +39,8 @@ class LedgerDocument(TypedDict):
     """The layer."""
     variable: str
     """The variable's Keras name: kernel, bias, gamma."""
+    key: NotRequired[str]
+    """Where the archive stores it below its layer: it tells the kernels of both halves of a Bidirectional apart."""
     index: int
     """Its position among the layer's variables."""
     shape: list[int]
@@ -266,6 +268,7 @@ def _line(line: LedgerLine) -> LedgerDocument:
     return {
         "path": line.path,
         "variable": line.variable,
+        "key": line.key,
         "index": line.index,
         "shape": list(line.shape),
         "source": line.source,

@@ -16,7 +16,7 @@ from surgery.planning import Plan
 from surgery.reporting.diff_lines import rows as diff_rows
 from surgery.reporting.diff_lines import summary, weight_cells
 from surgery.reporting.diff_lines import totals as diff_totals
-from surgery.reporting.plan_lines import ledger_summary, marks, totals
+from surgery.reporting.plan_lines import ledger_summary, marks, totals, variable_text
 from surgery.reporting.run_words import metric, status_sentence
 from surgery.reporting.table import change, count, shape
 
@@ -56,7 +56,7 @@ def plan_html(plan: Plan) -> str:
         for number, mark in enumerate(marks(step)[:SHOWN])
     ]
     kept, others = ledger_summary(plan)
-    weights = [(line.path, line.variable, shape(list(line.shape)), line.source) for line in others]
+    weights = [(line.path, variable_text(line), shape(list(line.shape)), line.source) for line in others]
     told = f"from {plan.source.described}; {count(sum(number for number, _ in kept))} variables kept, bit for bit"
     return _block(
         f"Plan of {plan.recipe.name}",

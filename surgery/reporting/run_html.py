@@ -15,6 +15,7 @@ from surgery.reporting.graph_svg import draw
 from surgery.reporting.graph_view import GraphView, graph_view
 from surgery.reporting.page_html import Block, Page, Section, Total, page_html
 from surgery.reporting.page_layers import Row, layer_rows, value_text
+from surgery.reporting.plan_lines import variable_text
 from surgery.reporting.run_curves import curves_of, curves_svg
 from surgery.reporting.run_words import (
     computed_once,
@@ -109,7 +110,7 @@ def _ledger_parts(plan: Plan) -> Parts:
     found: Parts = {}
     for line in plan.ledger:
         parts = found.setdefault(line.path, [("Where the values come from", [])])
-        parts[0][1].append((line.variable, line.source))
+        parts[0][1].append((variable_text(line), line.source))
     return found
 
 
@@ -180,7 +181,9 @@ def _names(paths: Sequence[str]) -> str:
 
 def _ledger(plan: Plan, final: ModelSpec) -> list[Block]:
     head = ("layer", "variable", "shape", "source")
-    rows = [(line.is_kept, (line.path, line.variable, shape(list(line.shape)), line.source)) for line in plan.ledger]
+    rows = [
+        (line.is_kept, (line.path, variable_text(line), shape(list(line.shape)), line.source)) for line in plan.ledger
+    ]
     kept = [tuple(map(printable, row)) for is_kept, row in rows if is_kept]
     others = [tuple(map(printable, row)) for is_kept, row in rows if not is_kept]
     trained = sum(bool(layer.weights) and layer.trainable for _, layer in final.walk())

@@ -50,16 +50,16 @@ def fuzz(
     for number in range((count + RECIPES - 1) // RECIPES) if only is None else [only]:
         random = Random(f"{seed}:{number}")
         model = random_model(random)
-        model.save(folder / "model.keras")
+        source = saved(model, folder, is_h5=random.random() < 0.12)
         # What a file holds is what counts: Keras adds an adapter to its kernel when it saves.
-        old = keras.models.load_model(folder / "model.keras", compile=False)
+        old = keras.models.load_model(source, compile=False)
         randomize(model, number)
         model.save(folder / OTHER)
         other = keras.models.load_model(folder / OTHER, compile=False)
         numbers = numbers_for(old)
         for turn in range(RECIPES) if turns is None else [turns]:
             entries = Writer(Random(f"{seed}:{number}:{turn}"), old).entries()
-            outcome = examine(folder, entries, old, other, numbers)
+            outcome = examine(source, entries, old, other, numbers)
             tally.ends[outcome.end] += 1
             if outcome.end == "applied":
                 tally.operations.update(entry["op"] for entry in entries)
@@ -69,6 +69,17 @@ def fuzz(
                 if loud:
                     print(tally.faults[-1], flush=True)
     return tally
+
+
+def saved(model: Any, folder: Path, *, is_h5: bool) -> Path:
+    """The file of a model; of what HDF5 cannot hold a `.keras`."""
+    path = folder / ("model.h5" if is_h5 else "model.keras")
+    try:
+        model.save(path)
+    except (TypeError, ValueError, NotImplementedError):
+        path = folder / "model.keras"
+        model.save(path)
+    return path
 
 
 def described(number: int, turn: int, entries: Sequence[Any], faults: Sequence[str]) -> str:

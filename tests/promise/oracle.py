@@ -23,7 +23,7 @@ from surgery.errors import SurgeryError, flatten
 from surgery.execution.commit import apply_to_file
 from surgery.planning.document import plan_document
 
-HEAD = "surgery: 1\nname: promise\nmodel: {path: model.keras}\noperations:\n"
+HEAD = "surgery: 1\nname: promise\nmodel: {{path: {}}}\noperations:\n"
 LISTS = ("added", "removed", "renamed", "changed", "rewired", "trainability", "weights")
 """The lists of a diff."""
 INERT_LAYERS = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "Identity"}
@@ -47,31 +47,31 @@ class Outcome:
     """Why nothing was measured, where nothing was."""
 
 
-def write_recipe(folder: Path, entries: Sequence[Mapping[str, Any]]) -> Path:
-    """The recipe of some operations on `model.keras`."""
-    path = folder / "recipe.yaml"
-    path.write_text(HEAD + "".join(f"  - {json.dumps(entry)}\n" for entry in entries))
+def write_recipe(source: Path, entries: Sequence[Mapping[str, Any]]) -> Path:
+    """The recipe of some operations on a model file, beside it."""
+    path = source.with_name("recipe.yaml")
+    path.write_text(HEAD.format(source.name) + "".join(f"  - {json.dumps(entry)}\n" for entry in entries))
     return path
 
 
-def examine(folder: Path, entries: Sequence[Mapping[str, Any]], old: Any, other: Any, numbers: Any) -> Outcome:
+def examine(source: Path, entries: Sequence[Mapping[str, Any]], old: Any, other: Any, numbers: Any) -> Outcome:
     """Plans and applies one recipe, and compares all that is said of it with what Keras finds.
 
     Args:
-        folder: Where `model.keras` and `other.keras` are.
+        source: The model's file; `other.keras` is beside it.
         entries: The operations.
         old: The model as Keras loads it.
         other: The other one.
         numbers: A batch for the model.
     """
-    recipe = write_recipe(folder, entries)
+    recipe = write_recipe(source, entries)
     try:
         plan = surgery.plan(surgery.load_recipe(recipe))
     except SurgeryError as error:
         return Outcome(" ".join(sorted({one.code() for one in flatten(error)})), list(_refusal(error)))
     except Exception:  # noqa: BLE001 - whatever it is, it is a fault
         return Outcome("crashed", [f"plan: {traceback.format_exc(limit=-3)}"])
-    out = folder / "out.keras"
+    out = source.with_name("out.keras")
     out.unlink(missing_ok=True)
     try:
         evidence = apply_to_file(plan, out, prove=True)
@@ -91,12 +91,13 @@ def examine(folder: Path, entries: Sequence[Mapping[str, Any]], old: Any, other:
         *(f"claim: {check}" for check in evidence.checks if not check.held),
     ]
     try:
-        diff = json.loads(json.dumps(surgery.diff(folder / "model.keras", out).to_json()))
-        called = [arguments(folder / name) for name in ("model.keras", "out.keras")]
-        faults += [f"diff: {what}" for what in _diff(diff, old, new, *called)]
-        faults += [f"diff: {what}" for what in _wiring(diff, *map(wiring, (folder / "model.keras", out)))]
+        diff = json.loads(json.dumps(surgery.diff(source, out).to_json()))
+        if source.suffix == ".keras":
+            called = [arguments(path) for path in (source, out)]
+            faults += [f"diff: {what}" for what in _diff(diff, old, new, *called)]
+            faults += [f"diff: {what}" for what in _wiring(diff, *map(wiring, (source, out)))]
         if not any("fresh" in line["source"] for line in document["ledger"]):
-            planned = json.loads(json.dumps(surgery.diff(folder / "model.keras", recipe).to_json()))
+            planned = json.loads(json.dumps(surgery.diff(source, recipe).to_json()))
             faults += [f"diff of the plan: {key} is another" for key in LISTS if planned[key] != diff[key]]
     except Exception:  # noqa: BLE001
         faults.append(f"diff: {traceback.format_exc(limit=-3)}")
