@@ -32,9 +32,7 @@ def load_keras() -> None:
     """
     if "keras" in sys.modules:
         return
-    missing = [] if find_spec("keras") else ["keras"]
-    if not any(find_spec(backend) for backend in BACKENDS):
-        missing.append("a Keras backend")
+    missing = _absent()
     if missing:
         raise _missing(" and ".join(missing))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -50,6 +48,16 @@ def load_keras() -> None:
                 sys.modules["tensorflow"].config.list_physical_devices("GPU")
         except ModuleNotFoundError as error:
             raise _missing(str(error.name)) from error
+
+
+def is_installed() -> bool:
+    """Whether Keras and a backend of it are there."""
+    return "keras" in sys.modules or not _absent()
+
+
+def _absent() -> list[str]:
+    missing = [] if find_spec("keras") else ["keras"]
+    return missing if any(find_spec(backend) for backend in BACKENDS) else [*missing, "a Keras backend"]
 
 
 def _missing(what: str) -> ExtraMissing:

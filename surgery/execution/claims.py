@@ -8,6 +8,7 @@ from typing import Any
 from surgery.planning import Plan
 
 NOT_NEEDED = "Keras was not needed; apply --prove measures"
+NOT_ALL_NEEDED = "Keras loads and calls the result, whose source an older Keras wrote; apply --prove measures"
 NOT_WANTED = "as --no-prove asks"
 
 

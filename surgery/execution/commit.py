@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surgery.errors import OutputRefused, PromiseBroken, RunFailed, SurgeryError
-from surgery.execution.backend import load_keras
-from surgery.execution.claims import NOT_NEEDED, NOT_WANTED, Evidence, claims_of
+from surgery.execution.backend import is_installed, load_keras
+from surgery.execution.claims import NOT_ALL_NEEDED, NOT_NEEDED, NOT_WANTED, Evidence, claims_of
 from surgery.execution.fill import LedgerValues
 from surgery.model.archive import Values, open_weights, read_model, write_archive
 from surgery.model.archive.staging import claimed
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = (), prove: bool | None = None) -> Evidence:
     """Writes the model after the plan's operations.
 
-    Keras is imported only for the initial values of new layers; what is kept goes from file to file.
+    Keras is imported only for the initial values of new layers, and to load and call what was made of a file of Keras 1 or 2, where
+    it is installed; what is kept goes from file to file.
 
     Args:
         plan: The plan.
@@ -43,6 +44,7 @@ def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = (), prove: bo
     Raises:
         OutputRefused: when the output would replace the source.
         Busy: when another run is writing the same output.
+        ModelUnsupported: when an older Keras wrote the source, and Keras 3 cannot load or call what was made of it.
         PromiseBroken: when the written file is not what was planned; nothing is put in place then.
     """
     refuse_input(plan, output)
@@ -56,6 +58,12 @@ def apply_to_file(plan: Plan, output: Path, trust: Sequence[str] = (), prove: bo
 def _evidence(plan: Plan, trust: Sequence[str], prove: bool | None) -> Evidence:
     if prove is None:
         prove = any(has_fresh(weight.source) for _, layer in plan.spec.walk() for weight in layer.weights)
+        if not prove and plan.source.spec.is_converted and is_installed():
+            load_keras()
+            from surgery.execution.dry_load import dry_load
+
+            dry_load(plan, trust)
+            return Evidence(claims_of(plan), not_measured=NOT_ALL_NEEDED)
         if not prove:
             return Evidence(claims_of(plan), not_measured=NOT_NEEDED)
     if not prove:
@@ -64,7 +72,12 @@ def _evidence(plan: Plan, trust: Sequence[str], prove: bool | None) -> Evidence:
     from surgery.execution.build import build
     from surgery.execution.evidence import evidence
 
-    return evidence(plan, build(plan, trust), trust)
+    result = build(plan, trust)
+    if plan.source.spec.is_converted:
+        from surgery.execution.dry_load import require_callable
+
+        require_callable(plan, result)
+    return evidence(plan, result, trust)
 
 
 def write_result(

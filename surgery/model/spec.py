@@ -175,6 +175,8 @@ class ModelSpec(InNotebook):
     registered_name: str | None = None
     build_config: Config | None = None
     compile_config: Config | None = None
+    is_converted: bool = field(default=False, compare=False)
+    """Whether it was read from a file of Keras 1 or 2."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What reading a file of Keras 1 or 2 changed so that Keras 3 computes the same, a sentence each."""
     author: CustomClass | None = None

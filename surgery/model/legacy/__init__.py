@@ -90,7 +90,7 @@ def keep_meaning(
     spec = keep_inputs(spec, problems)
     spec, places = keep_hard_sigmoid(spec, places, problems)
     raise_unsupported(where, problems)
-    return spec, places
+    return replace(spec, is_converted=True), places
 
 
 def read_archive(container: Container, root: Group) -> tuple[ModelSpec, dict[tuple[str, str], Place]]:
