@@ -26,6 +26,7 @@ from surgery.planning.flags import flag_notes
 from surgery.planning.gradual import Field, Part, parts
 from surgery.planning.guards import GuardPlan, guard_plans
 from surgery.planning.ledger import ledger
+from surgery.planning.losses import loss_errors, loss_notes
 from surgery.planning.normalization import adapted, as_asked
 from surgery.planning.optimizer_state import Before, optimizer_plan
 from surgery.planning.patterns import refuse_patterns
@@ -142,6 +143,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
         guards, errors = guard_plans(recipe, source.spec, main.model, stages)
         errors += signal_errors(recipe, source.spec, main.model, stages)
         errors += augmentation_errors(recipe, main.model)
+        errors += loss_errors(recipe, stages)
     raise_all([_with_file(error, source) for error in errors])
     return Plan(
         recipe=recipe,
@@ -156,6 +158,7 @@ def _planned(recipe: Recipe, source: Source, library: Library, ask: Ask | None) 
             *_losses(source, stored, stages),
             *flag_notes(source.spec, main.model),
             *augmentation_notes(recipe, main.model),
+            *loss_notes(stages),
             *untargeted_notes(recipe, stages[-1].spec if stages else main.model, guards),
             *resuming_notes(recipe, [planned.stage for planned in stages]),
         ),

@@ -11,7 +11,9 @@ from surgery.errors import SurgeryError, printable
 from surgery.model.flow import flow
 from surgery.model.proved import read_proved
 from surgery.model.spec import LayerSpec, ModelSpec, split_path
+from surgery.planning.losses import last_activation
 from surgery.planning.planner import KerasSide, make_plan
+from surgery.planning.proposals import training_lines
 from surgery.recipe.loader import parse_recipe
 
 SHOWN = 8
@@ -31,14 +33,14 @@ def starting_recipe(model: Path, recipe: Path, keras: KerasSide | None = None) -
         SurgeryError: when the model cannot be read.
     """
     spec = read_proved(model, lenient=True)
-    texts = [_text(spec, model, recipe, operations) for operations in _choices(spec)]
-    for text in texts[:-1]:
+    for operations in _choices(spec):
+        text = _text(spec, spec, model, recipe, operations)
         try:
-            make_plan(parse_recipe(recipe, text.encode(), {}), keras)
+            plan = make_plan(parse_recipe(recipe, text.encode(), {}), keras)
         except SurgeryError:
             continue
-        return text
-    return texts[-1]
+        return _text(spec, plan.final, model, recipe, operations)
+    return _text(spec, spec, model, recipe, [])
 
 
 def _choices(spec: ModelSpec) -> Iterator[list[str]]:
@@ -62,7 +64,7 @@ def _replace(spec: ModelSpec, path: str, head: LayerSpec) -> list[str]:
     arguments = ["inherit: true"]
     if size:
         arguments.append(f"{size}: {head.config[size]}")
-    hint = f"    # your number of {'classes' if size == 'units' else size}" if size else ""
+    hint = f"    # {_hint(spec, head, size)}" if size else ""
     return [
         "  # The head. Only what is written here differs from the old one; its weights are new.",
         "  - op: replace",
@@ -71,6 +73,16 @@ def _replace(spec: ModelSpec, path: str, head: LayerSpec) -> list[str]:
         f"      - {head.class_name}: {{{', '.join(arguments)}, name: {name}}}{hint}",
         "    weights: fresh",
     ]
+
+
+def _hint(spec: ModelSpec, head: LayerSpec, size: str) -> str:
+    """What a reader is to write for the size of the head."""
+    activation, units = next((last_activation(spec, ref) for ref in spec.refs_out()), (None, None))
+    if size != "units":
+        return f"your number of {size}"
+    if activation == "sigmoid" and units == head.config[size] == 1:
+        return "yes or no; for more classes as many units, and activation: softmax"
+    return "your number of classes" if activation in ("softmax", "sigmoid") else "your number of classes or values"
 
 
 def _freeze(spec: ModelSpec, head: str) -> list[str]:
@@ -104,7 +116,7 @@ def _free(spec: ModelSpec, inside: str, name: str) -> str:
     return free
 
 
-def _text(spec: ModelSpec, model: Path, recipe: Path, operations: list[str]) -> str:
+def _text(spec: ModelSpec, result: ModelSpec, model: Path, recipe: Path, operations: list[str]) -> str:
     folder = recipe.resolve().parent
     path = Path(os.path.relpath(model.resolve(), folder)).as_posix()
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", recipe.stem).lstrip("._-")[:100] or "recipe"
@@ -120,7 +132,8 @@ def _text(spec: ModelSpec, model: Path, recipe: Path, operations: list[str]) -> 
         *_about(spec, model),
         *(["operations:", *operations] if operations else ["operations: []"]),
         "",
-        _TRAINING,
+        *_TRAINING,
+        *(f"# {line}" for line in training_lines(spec, result)),
         "",
         "outputs:",
         f"  model: {flow(f'build/{stem}.keras')}",
@@ -136,16 +149,8 @@ def _about(spec: ModelSpec, model: Path) -> list[str]:
     return [printable(line) for line in (intro, *shown)]
 
 
-_TRAINING = """\
-# To train the result, take the # away and name your data. See what would happen first: surgery plan
-# training:
-#   data:
-#     train: {npz: data.npz, x: x_train, y: y_train}
-#     validation: {npz: data.npz, x: x_test, y: y_test}
-#     batch_size: 32
-#   stages:
-#     - name: head
-#       epochs: 5
-#       optimizer: {Adam: {learning_rate: 0.001}}
-#       loss: sparse_categorical_crossentropy
-#       metrics: [accuracy]"""
+_TRAINING = (
+    "# To train the result, take the # away and name your data. See what would happen first: surgery plan",
+    "# training:",
+    "#   data:",
+)

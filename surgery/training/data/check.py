@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from surgery.errors import DataInvalid, InvalidValue, SurgeryError
+from surgery.errors import DataInvalid, SurgeryError
 from surgery.model.weights import shape_text
+from surgery.planning.losses import loss_error
 from surgery.planning.signals import signals_of, stage_errors
 from surgery.recipe.training import Stage
 from surgery.training.data.examples import Array, Examples, TensorFacts
 from surgery.training.data.shapes import reshaping, takes
 from surgery.training.data.targets import Output, check_targets
 from surgery.training.layers import output_names
-from surgery.training.objects import snake_case
 from surgery.training.place import Field
 
 LOOKED_AT = 4096
@@ -74,7 +74,7 @@ def check_stage(
     """
     errors: list[SurgeryError] = []
     for output in outputs_of(model):
-        if error := _activation_error(stage, output):
+        if error := loss_error(stage.loss_of(output.name), output.name, output.activation, output.units):
             error.field = (*place, *stage.loss_keys(output.name))
             errors.append(error)
     signals = signals_of(stage, output_names(model), has_validation=has_validation, own=own)
@@ -166,29 +166,3 @@ def _activation(layer: Any) -> str | None:
         return "softmax"
     function = getattr(layer, "activation", None)
     return getattr(function, "__name__", None)
-
-
-def _activation_error(stage: Stage, output: Output) -> SurgeryError | None:
-    asked = stage.loss_of(output.name)
-    loss = "" if asked is None else snake_case(asked.class_name)
-    if asked is None or loss not in {
-        "sparse_categorical_crossentropy",
-        "categorical_crossentropy",
-        "binary_crossentropy",
-    }:
-        return None
-    from_logits = bool(asked.config.get("from_logits", False))
-    class_name = "".join(word.capitalize() for word in loss.split("_"))
-    if output.activation == "linear" and not from_logits:
-        return InvalidValue(
-            f"{loss} takes probabilities, and '{output.name}' has no activation, so that it gives logits",
-            expected="a softmax or sigmoid at the end, or a loss that takes logits",
-            fix=f"loss: {{{class_name}: {{from_logits: true}}}}",
-        )
-    if output.activation in {"softmax", "sigmoid"} and from_logits:
-        return InvalidValue(
-            f"{loss} is told that it gets logits, and '{output.name}' gives probabilities ({output.activation})",
-            expected="probabilities with from_logits: false, or an output without activation",
-            fix=f"loss: {loss}",
-        )
-    return None

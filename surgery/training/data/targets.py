@@ -83,7 +83,7 @@ def _class_indices(target: Array, output: Output) -> SurgeryError | None:
     return DataInvalid(
         f"labels go up to {high}, and '{output.name}' has {units} units",
         expected=f"labels from 0 to {units - 1}, or a unit for each class",
-        fix=f"give it units: {high + 1}",
+        fix="loss: binary_crossentropy" if units == 1 else f"give it units: {high + 1}",
     )
 
 
