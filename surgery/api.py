@@ -284,6 +284,24 @@ def read_model(path: str | Path, *, trust: Sequence[str] = ()) -> ModelSpec:
     return read_proved(Path(path), lenient=True, trust=tuple(trust))
 
 
+def convert(files: Sequence[str | Path], output: str | Path, *, trust: Sequence[str] = ()) -> tuple[str, ...]:
+    """Writes a model of Keras 1, 2 or TensorFlow.js, in one file or in several, as a `.keras` file.
+
+    Args:
+        files: One model; or an architecture (`model.json`) and its weights (`weights.h5`); or the `model.json` of a layers model of
+            TensorFlow.js, whose shards lie beside it.
+        output: A path that ends in `.keras`.
+        trust: Modules outside Keras whose classes may be in it.
+
+    Returns:
+        What was made otherwise than it lay there, a sentence each.
+    """
+    from surgery.execution.converting import convert
+
+    granted = tuple(trust)
+    return convert([Path(file) for file in files], Path(output), KerasWhenAsked(granted).ask, granted)
+
+
 def diff(old: str | Path, new: str | Path, *, trust: Sequence[str] = (), restricted: bool = False) -> Diff:
     """What is different between two models: structure, config, trainability and weights, layer by layer.
 

@@ -22,7 +22,21 @@ if TYPE_CHECKING:
 USAGE, BUG, INTERRUPTED = 2, 3, 130
 PARTS = {"app", "bug", "main", "opened", "options", "output", "plain", "project", "pull_request", "reported"}
 """Modules of this folder that are no commands; every other one is named like its command."""
-READ_MODELS = {"apply", "diff", "init", "inspect", "lock", "plan", "review", "run", "scan", "select", "verify", "why"}
+READ_MODELS = {
+    "apply",
+    "convert",
+    "diff",
+    "init",
+    "inspect",
+    "lock",
+    "plan",
+    "review",
+    "run",
+    "scan",
+    "select",
+    "verify",
+    "why",
+}
 
 
 def main() -> None:

@@ -100,6 +100,9 @@ def _file(path: Path, descriptor: int, assets: bool) -> Container:
         return Container(path, "h5", Member(descriptor, 0, size), _descriptors=[descriptor])
     if start[:2] == b"PK":
         return _zip(path, descriptor, assets)
+    other = other_file(path, descriptor)
+    if other is not None:
+        raise other
     hint = "an interrupted save leaves an empty or short file" if not start else f"this begins with {start!r}"
     raise FileUnreadable(
         f"{path} is no Keras model: it is neither a zip archive (.keras) nor HDF5 (.h5)",
@@ -207,6 +210,13 @@ def _folder(path: Path, assets: bool) -> Container:
 
 def other_folder(path: Path) -> ModelUnsupported:
     """What to say of a folder that holds no Keras model."""
+    if (path / "keras_metadata.pb").exists():
+        return ModelUnsupported(
+            f"{path} is a SavedModel of Keras 2: its weights lie in a checkpoint of TensorFlow",
+            expected="a .keras file, a folder with config.json, or an .h5",
+            fix=f'if you trust where it comes from: pip install tf_keras, and then python -c "import tf_keras; '
+            f"tf_keras.models.load_model('{path}', compile=False).save('model.keras')\"",
+        )
     if (path / "saved_model.pb").exists():
         return ModelUnsupported(
             f"{path} is a TensorFlow SavedModel: its graph is TensorFlow's, and no longer one of Keras layers",
@@ -217,6 +227,26 @@ def other_folder(path: Path) -> ModelUnsupported:
         f"the folder {path} has no {CONFIG}, so it is no Keras model",
         expected="a .keras file, a folder with config.json and model.weights.h5, or an .h5",
     )
+
+
+def other_file(path: Path, descriptor: int) -> ModelUnsupported | None:
+    """What to say of a file that holds a part of a model, or a model of another program; None where it is no such file."""
+    start = os.pread(descriptor, 1 << 16, 0).lstrip()
+    if start.startswith(b"{"):
+        is_whole = b'"modelTopology"' in start or b'"weightsManifest"' in start
+        weights = "" if is_whole else "WEIGHTS.h5 "
+        return ModelUnsupported(
+            f"{path} is {'a model of TensorFlow.js' if is_whole else 'the architecture of a model, without its weights'}",
+            expected="a .keras file or folder, or an .h5 with a whole model",
+            fix=f"make one: surgery convert {path} {weights}-o model.keras",
+        )
+    if path.suffix.lower() in (".pb", ".pbtxt", ".tflite", ".onnx"):
+        return ModelUnsupported(
+            f"{path} holds a graph of operations, and no layers of Keras",
+            expected="a .keras file or folder, or an .h5",
+            fix="take the Keras model that it was made of, or build its layers in Keras and set their weights",
+        )
+    return None
 
 
 def _read_file(path: Path, most: int = MAX_CONFIG) -> bytes:

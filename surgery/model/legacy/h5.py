@@ -64,7 +64,9 @@ def _read(file: h5py.File, container: Container) -> OldFile:
         raise ModelUnsupported(
             f"{container.path} holds weights and no model",
             expected="a whole model: model.save('name.keras')",
-            fix="build the model in Keras, model.load_weights(...) this file, and model.save('name.keras')",
+            fix=f"where model.to_json() is beside it: surgery convert MODEL.json {container.path} -o model.keras; for one of "
+            f"keras.applications: model: {{application: NAME, weights: {container.path}}}; for others build the model in Keras, "
+            "model.load_weights(...) this file, and model.save('name.keras')",
         )
     group = file["model_weights"]
     version = _text(file.attrs.get("keras_version", group.attrs.get("keras_version", "1")))

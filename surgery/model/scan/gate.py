@@ -12,7 +12,7 @@ from pathlib import Path
 
 from surgery.errors import FileMissing, FileUnreadable, ModelUnsafe, SurgeryError
 from surgery.model.archive import index
-from surgery.model.archive.container import CONFIG, WEIGHTS, other_folder
+from surgery.model.archive.container import CONFIG, WEIGHTS, other_file, other_folder
 from surgery.model.scan import limits
 from surgery.model.scan.folder import identity_of, list_folder
 from surgery.model.scan.process import OUTCOMES, Answered, Asked, ask
@@ -23,11 +23,12 @@ Identities = tuple[tuple[str, Identity], ...]
 
 SPECIAL = "file-special"
 EXTENSION = "file-extension"
+NO_MODEL = "file-not-a-model"
 
 FILE_CODES = {
     SPECIAL: "The path is a pipe, a socket or a device. Opening one can wait for ever, so it is refused before it is opened.",
     EXTENSION: "The file's name says another format than its content, so that programs would read it in different ways.",
-    "file-not-a-model": "The file is neither a zip archive, nor HDF5, nor a folder: no model that surgery reads.",
+    NO_MODEL: "The file is neither a zip archive, nor HDF5, nor a folder: no model that surgery reads.",
     "file-changed": "The file was written to or replaced between its scan and the end of its use.",
 }
 
@@ -176,6 +177,14 @@ def refusal(verdict: Verdict) -> SurgeryError:
     """The error for a file that is not accepted: its first finding, and how many more there are; or what folder it is."""
     if verdict.kind == "folder" and not (Path(verdict.path) / CONFIG).exists():
         return other_folder(Path(verdict.path))
+    if [finding.code for finding in verdict.findings] == [NO_MODEL]:
+        descriptor = _open(verdict.path)
+        try:
+            other = other_file(Path(verdict.path), descriptor)
+        finally:
+            os.close(descriptor)
+        if other is not None:
+            return other
     reasons = [finding for finding in verdict.reasons if not finding.is_compiled] or verdict.reasons
     first = reasons[0]
     more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
