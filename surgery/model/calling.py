@@ -9,6 +9,7 @@ from typing import Any
 from surgery.errors import GraphUnsupported
 from surgery.model import catalogue
 from surgery.model.catalogue import Argument, KerasClass
+from surgery.model.flow import flow
 from surgery.model.keras_object import LayerObject
 from surgery.model.spec import Call, LayerSpec, TensorRef, leaves
 
@@ -109,8 +110,8 @@ def in_the_place_of(old: LayerSpec, call: Call, new: LayerObject, field: tuple[s
     if by_keyword:
         raise GraphUnsupported(
             f"'{old.name}' takes tensors by keyword ({', '.join(sorted(by_keyword))}), which {new.key} would not get",
-            expected=f"another {old.class_name}",
-            fix=f"replace it with a {old.class_name}, or remove what feeds the keywords first",
+            expected=f"another {old.class_name}, or a layer that says what it reads",
+            fix=f"say what it is to read: inputs: {flow([str(ref) for ref in Call(named.args).refs() or named.refs()])}",
             field=field,
         )
     is_list = bool(call.args) and isinstance(call.args[0], list | tuple)
@@ -122,7 +123,10 @@ def in_the_place_of(old: LayerSpec, call: Call, new: LayerObject, field: tuple[s
 def _positional(call: Call, known: KerasClass | None) -> Call:
     """The same call with the tensors that it names by keyword in their places, as far as no place between stays empty."""
     args, kwargs = list(call.args), dict(call.kwargs)
-    for name in (known.tensors if known else ())[len(args) :]:
+    names = [name for name in known.tensors if known.call[name].required] if known else []
+    if known and known.name in SEPARATE:
+        names.append("key")
+    for name in names[len(args) :]:
         if not isinstance(kwargs.get(name), TensorRef):
             break
         args.append(kwargs.pop(name))

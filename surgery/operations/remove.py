@@ -52,12 +52,11 @@ class Remove(Operation):
 
 
 def _only_input(layer: LayerSpec, refs: tuple[TensorRef, ...]) -> TensorRef:
-    if len(set(refs)) != 1 or max(len(call.outputs) for call in layer.calls) > 1:
-        what = (
-            "is an input of the model"
-            if layer.is_input
-            else f"takes {len(refs)} inputs: {listed(tuple(map(str, refs)))}"
-        )
+    outputs = max(len(call.outputs) for call in layer.calls)
+    if len(set(refs)) != 1 or outputs > 1:
+        what = f"takes {len(refs)} inputs: {listed(tuple(map(str, refs)))}"
+        if layer.is_input or len(set(refs)) == 1:
+            what = "is an input of the model" if layer.is_input else f"has {outputs} outputs"
         raise GraphUnsupported(
             f"'{layer.name}' {what}, so nothing says what its readers would read",
             expected="layers with one input and one output",

@@ -154,6 +154,53 @@ def test_states_that_somebody_reads_are_made(tmp_path: Path, bidirectional: bool
     assert wanted in refused(tmp_path, coding(bidirectional), operation).what
 
 
+STATES = "[{LSTM: {units: 5, return_state: true, name: encoder}}]"
+
+
+@pytest.mark.parametrize(
+    ("bidirectional", "operation"),
+    [
+        (False, f"{{op: replace, layers: encoder, with: {STATES}}}"),
+        (False, "{op: replace, layers: decoder, with: [{LSTM: {units: 5, return_sequences: true}}]}"),
+        (False, "{op: reconfigure, layers: decoder, config: {units: 5}, weights: fresh}"),
+        (True, "{op: replace, layers: decoder, with: [{Bidirectional: {layer: {LSTM: {units: 5}}}}]}"),
+    ],
+)
+def test_states_have_the_size_that_a_layer_begins_with(tmp_path: Path, bidirectional: bool, operation: str) -> None:
+    error = refused(tmp_path, coding(bidirectional), operation)
+    assert "begins with 2 states of (batch, " in error.what
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_both_halves_change_together(tmp_path: Path, swap: bool) -> None:
+    both = [
+        f"{{op: replace, layers: encoder, with: {STATES}}}",
+        "{op: replace, layers: decoder, with: [{LSTM: {units: 5, return_sequences: true}}]}",
+    ]
+    _, result = applied(tmp_path, coding(), *(both[::-1] if swap else both), "{op: reinitialize, layers: out}")
+    assert outputs(result, example(2, *WORDS))[0].shape == (2, 5, 2)
+
+
+def test_one_state_of_a_gru(tmp_path: Path) -> None:
+    x = keras.Input(WORDS, name="x")
+    start = layers.Dense(3, name="start")(layers.GlobalAveragePooling1D()(x))
+    model = keras.Model(x, layers.GRU(3, name="gru")(x, initial_state=start))
+    error = refused(tmp_path, model, "{op: insert, after: start, layers: [{Dense: {units: 5}}]}")
+    assert "GRU begins with a state of (batch, 3), and gets (None, 5)" in error.what
+    _, result = applied(tmp_path, model, "{op: insert, after: start, layers: [{Dense: {units: 3}}]}")
+    assert np.isfinite(outputs(result, example(2, *WORDS))[0]).all()
+
+
+def test_a_layer_says_what_it_reads_where_the_old_one_took_tensors_by_keyword(tmp_path: Path) -> None:
+    x, mask = keras.Input(WORDS, name="x"), keras.Input((5,), dtype="bool", name="mask")
+    model = keras.Model([x, mask], layers.GlobalAveragePooling1D(name="pool")(x, mask=mask))
+    error = refused(tmp_path, model, "{op: replace, layers: pool, with: [{GlobalMaxPooling1D: {}}]}")
+    assert error.fix == "say what it is to read: inputs: [x]"
+    _, result = applied(tmp_path, model, "{op: replace, layers: pool, with: [{GlobalMaxPooling1D: {inputs: [x]}}]}")
+    words = example(2, *WORDS)
+    assert np.allclose(outputs(result, words, np.ones((2, 5), bool))[0], words.max(1))
+
+
 @pytest.mark.parametrize(
     "operation",
     [

@@ -22,6 +22,7 @@ import surgery
 from surgery.errors import SurgeryError, flatten
 from surgery.execution.commit import apply_to_file
 from surgery.planning.document import plan_document
+from tests.promise.models import numbers_for
 
 HEAD = "surgery: 1\nname: promise\nmodel: {{path: {}}}\noperations:\n"
 LISTS = ("added", "removed", "renamed", "changed", "rewired", "trainability", "weights")
@@ -88,6 +89,7 @@ def examine(source: Path, entries: Sequence[Mapping[str, Any]], old: Any, other:
         *_structure(document, new),
         *_ledger(document, old, new, other),
         *_computes(entries, old, new, numbers),
+        *_runs(new),
         *(f"claim: {check}" for check in evidence.checks if not check.held),
     ]
     try:
@@ -245,6 +247,14 @@ def is_inert(entry: Mapping[str, Any]) -> bool:
             kind in INERT_LAYERS and "inputs" not in config for new in entry["layers"] for kind, config in new.items()
         )
     return entry["op"] in ("freeze", "unfreeze", "rename", "merge_lora", "truncate")
+
+
+def _runs(new: Any) -> Iterator[str]:
+    """What Keras loads it can call: on states of another size it cannot."""
+    try:
+        new(numbers_for(new), training=False)
+    except Exception as error:  # noqa: BLE001
+        yield f"runs: {type(error).__name__}: {str(error)[:300]}"
 
 
 def _computes(entries: Sequence[Mapping[str, Any]], old: Any, new: Any, numbers: Any) -> Iterator[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from surgery.model.configured import snake_case
 from surgery.model.shapes.rules import Built, Site, Variable, nested_layer, rule
 from surgery.model.shapes.windows import arranged, sizes, slide
-from surgery.model.spec import LayerSpec, Shape, TensorSpec
+from surgery.model.spec import LayerSpec, Shape, TensorSpec, leaves
+from surgery.model.weights import shape_text
 
 GATES: Mapping[str, int] = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
 
@@ -16,6 +17,7 @@ GATES: Mapping[str, int] = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
 @rule("SimpleRNN", "GRU", "LSTM")
 def recurrent(site: Site) -> Built:
     features = _sequence(site)
+    need_states(site, states_of(site))
     units = site.get("units")
     cell = tuple(variable.below("cell") for variable in _cell_variables(site, site.class_name, features))
     states = 2 if site.class_name == "LSTM" else 1
@@ -36,6 +38,7 @@ def rnn(site: Site) -> Built | None:
     if not _is_known(cell) and not (cell.class_name == "StackedRNNCells" and all(map(_is_known, inside))):
         return None
     if not inside:
+        need_states(site.at(cell), states_of(site))
         variables = tuple(variable.below("cell") for variable in _variables_of(site, cell, features))
         return _unrolled(site, cell.config["units"], variables, _states(cell))
     states = [size for each in inside for size in _states(each)]
@@ -65,6 +68,26 @@ def conv_lstm(site: Site) -> Built:
     outputs = [(batch, time, *state) if site.get("return_sequences") else (batch, *state)]
     outputs += [(batch, *state)] * 2 if site.get("return_state") else []
     return Built(tuple(map(site.tensor, outputs)), tuple(variable.below("cell") for variable in (*kernels, *bias)))
+
+
+def states_of(site: Site) -> list[TensorSpec]:
+    """The tensors that the layer begins with, flat; none where the call names none."""
+    if len(site.inputs) != len(site.call.refs()):
+        return []
+    tensors = iter(site.inputs)
+    parts = [*enumerate(site.call.args), *sorted(site.call.kwargs.items())]
+    given = {name: [next(tensors) for _ in leaves(value)] for name, value in parts}
+    return given.get("initial_state") or given.get(1) or []
+
+
+def need_states(site: Site, states: Sequence[TensorSpec]) -> None:
+    """Refuses states of another size, with which Keras loads a model and cannot call it. Keras 3.15."""
+    units, needed = site.get("units"), 2 if site.class_name.startswith("LSTM") else 1
+    fits = [len(tensor.shape) == 2 and tensor.shape[1] in (None, units) for tensor in states[:needed]]
+    if states and (len(fits) < needed or not all(fits)):
+        noun = "a state" if needed == 1 else f"{needed} states"
+        shown = " and ".join(shape_text(tensor.shape) for tensor in states)
+        raise site.refused(f"{site.class_name} begins with {noun} of (batch, {units}), and gets {shown}")
 
 
 def _sequence(site: Site) -> int:

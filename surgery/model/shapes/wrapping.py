@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from surgery.model.shapes.recurrent import GATES, need_states, states_of
 from surgery.model.shapes.rules import Built, Site, build_at, rule
 from surgery.model.spec import TensorSpec
 
@@ -22,15 +23,20 @@ def time_distributed(site: Site) -> Built | None:
 def bidirectional(site: Site) -> Built | None:
     # States that it begins with come after the sequence, and change neither outputs nor variables.
     step = TensorSpec(site.shape, site.carried())
-    forward = build_at(site.at(site.inner("layer"), step))
     # Keras makes the layer that reads backwards like the other where the config has none.
-    backward = build_at(site.at(site.inner("backward_layer" if site.get("backward_layer") else "layer"), step))
+    there, back = (site.inner(key if site.get(key) else "layer") for key in ("layer", "backward_layer"))
+    forward, backward = build_at(site.at(there, step)), build_at(site.at(back, step))
+    states = states_of(site)
+    half = len(states) // 2
+    for layer, given in ((there, states[:half]), (back, states[half:])):
+        if layer.class_name in GATES:
+            need_states(site.at(layer), given)
     if forward is None or backward is None:
         return None
     variables = [variable.below("forward_layer") for variable in forward.variables]
     variables += [variable.below("backward_layer") for variable in backward.variables]
-    one, *states = (tensor.shape for tensor in forward.outputs)
+    one, *made = (tensor.shape for tensor in forward.outputs)
     mode = site.layer.config.get("merge_mode", "concat")
     doubled = (*one[:-1], None if one[-1] is None else one[-1] * 2)
     merged = {"concat": [doubled], None: [one, one]}.get(mode, [one])
-    return Built(tuple(map(site.tensor, [*merged, *states, *states])), tuple(variables))
+    return Built(tuple(map(site.tensor, [*merged, *made, *made])), tuple(variables))
