@@ -1,7 +1,7 @@
 """Trains a head on a frozen ResNet50, once with plain `model.fit` and once as a stage; and a small net with nothing frozen.
 
-`python benchmarks/frozen_prefix.py [--examples 1024] [--epochs 10]`. All ratios are against Keras in the same process. Weights of
-the base are random: that changes no time. The features go to a folder of their own, which is deleted at the end.
+`python benchmarks/frozen_prefix.py [--examples 1024] [--epochs 10] [--comparison]`. All ratios are against Keras in the same
+process. Weights of the base are random: that changes no time. The features go to a folder of their own, which is deleted at the end.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from surgery.planning.prefix import WHOLE, Prefix
 from surgery.recipe.training import Stage
 from surgery.training.data.examples import ArrayExamples
 from surgery.training.data.order import Batches, permutation
-from surgery.training.frozen_prefix.features import Budget
+from surgery.training.frozen_prefix.agreement import agreement
+from surgery.training.frozen_prefix.features import Budget, featured, prefix_key
+from surgery.training.frozen_prefix.halves import halves
 from surgery.training.recorder import EpochOrder
 from surgery.training.setting import Setting, StageWork
 from surgery.training.stages import train
@@ -104,6 +106,44 @@ def frozen(count: int, epochs: int) -> None:
             print(f"  {what:<30} {ours:7.1f} s   {keras_time / ours:5.1f} times faster, {bits}")
 
 
+def comparison(count: int, epochs: int) -> None:
+    """What it costs to compare features with the whole network before a stage, against the stage itself."""
+    for what, (model, prefix), side in (
+        ("ResNet50 at 96 px", resnet(), 96),
+        ("four convolutions at 48 px", convolutions(), 48),
+    ):
+        data = examples(count, side)
+        with tempfile.TemporaryDirectory() as folder:
+            budget = Budget(10**9, 10**9, Path(folder))
+            whole = seconds(by_stage, model, data, epochs, prefix, budget)
+            cut = halves(model, prefix)
+            found = featured(data, cut.prefix, prefix_key(prefix, cut.prefix, "cpu", "float32"), BATCH, budget)
+        assert found is not None
+        cut.prefix.predict_on_batch([data.x[0][:BATCH]])  # in a stage that computes features it is traced
+        cut.prefix.predict_on_batch([data.x[0][: BATCH // 2]])
+        began = time.perf_counter()
+        near = agreement(
+            model, cut, data, found.examples, BATCH, lambda epoch: permutation(0, "head", epoch, count), "float32"
+        )
+        cost = time.perf_counter() - began
+        exact = "equal bit for bit" if near.exact else f"within {near.difference:.0e}"
+        print(f"Features of {what} compared with the whole network on {near.examples} examples: {exact}")
+        print(
+            f"  {cost:.2f} s of the {whole:.1f} s of a stage of {epochs} epochs on {count} images: {cost / whole:.1%}"
+        )
+
+
+def convolutions() -> tuple[keras.Model, Prefix]:
+    """A small net whose convolutions are frozen."""
+    model = small()
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    last = model.layers[-2].name
+    return model, Prefix(
+        (TensorRef(last),), tuple(layer.name for layer in model.layers[:-1]), ("'head' trains",), "small"
+    )
+
+
 def nothing_frozen(count: int, epochs: int, rounds: int = 3) -> None:
     data = examples(count, 48)
     by_keras(small(), data, 1)
@@ -125,8 +165,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--examples", type=int, default=1024)
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--comparison", action="store_true", help="nothing but the cost of comparing features")
     arguments = parser.parse_args()
+    if arguments.comparison:
+        comparison(arguments.examples, arguments.epochs)
+        return
     frozen(arguments.examples, arguments.epochs)
+    comparison(arguments.examples, arguments.epochs)
     nothing_frozen(arguments.examples // 4, 3, rounds=9)
 
 

@@ -50,10 +50,9 @@ def computed_once(stage: Mapping[str, Any]) -> str:
 def _nearness(features: Mapping[str, Any] | None) -> str:
     if not features:
         return ""
-    how = f"within {features['difference']:.0e} of the largest value of ({features['tolerance']:g} is allowed)"
-    return (
-        f"; {'equal bit for bit to' if features['exact'] else how} the whole network on {features['examples']} examples"
-    )
+    near = f"within {features['difference']:.0e} of the largest value ({features['tolerance']:g} is allowed) of"
+    how = "equal bit for bit to" if features["exact"] else near
+    return f"; {how} what the whole network computes, on {features['examples']} examples"
 
 
 def precision_note(stage: Mapping[str, Any]) -> str:

@@ -7,9 +7,7 @@ same ones). Features are computed in the stored order, and a stage draws them in
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,14 +71,19 @@ def agreement(
         precision: The dtype policy.
     """
     found = Agreement(True, 0.0, TOLERANCES.get(precision, TOLERANCES["float32"]), 0)
-    for indices in _batches(len(data), batch_size, order):
-        x, made = _inputs(data, indices, whole), _inputs(features, indices, cut.tail)
-        with _few_traces():
-            pairs = [*zip(_outputs(cut.prefix, keras.tree.flatten(x)), keras.tree.flatten(made), strict=True)]
-            pairs += zip(_outputs(whole, x), _outputs(cut.tail, made), strict=True)
+    batches = [
+        (_inputs(data, indices, whole), _inputs(features, indices, cut.tail))
+        for indices in _batches(len(data), batch_size, order)
+    ]
+    x, made = batches[0]
+    first = _forward(cut.prefix, keras.tree.flatten(x))
+    second, both = _forward(cut.tail, made), _forward(whole, x)
+    for x, made in batches:
+        pairs = [*zip(first(keras.tree.flatten(x)), keras.tree.flatten(made), strict=True)]
+        pairs += zip(both(x), second(made), strict=True)
         for one, other in pairs:
             found = found.and_also(Agreement(_bits(one) == _bits(other), _difference(one, other), found.tolerance, 0))
-        found = found.and_also(Agreement(True, 0.0, found.tolerance, len(indices)))
+        found = found.and_also(Agreement(True, 0.0, found.tolerance, len(pairs[0][0])))
     for model in (whole, cut.prefix, cut.tail):
         model.predict_function = None  # it obeys the flags and the policy of now
     return found
@@ -106,23 +109,21 @@ def _inputs(data: Examples, indices: Indices, model: Any) -> Any:
     return list(x) if isinstance(x, tuple) else x
 
 
-@contextmanager
-def _few_traces() -> Iterator[None]:
-    """Three models with two sizes of batches each are six traces, of which TensorFlow would warn as if there were no end to them."""
+def _forward(model: Any, like: Any) -> Callable[[Any], list[Array]]:
+    """A model forward. In TensorFlow it is traced once, for batches of any size, as a step of training is; and not where it was traced
+    to make features."""
+    run = model.predict_on_batch
+    if keras.backend.backend() == "tensorflow" and model.predict_function is None:
+        import tensorflow as tf
 
-    def is_other(record: logging.LogRecord) -> bool:
-        return "triggered tf.function retracing" not in record.getMessage()
+        sizes = keras.tree.map_structure(lambda one: tf.TensorSpec((None, *one.shape[1:]), one.dtype), like)
+        # Not called through `tf.function` itself, which would warn of one trace for each model.
+        traced = tf.function(lambda x: model(x, training=False)).get_concrete_function(sizes)
 
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(is_other)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_other)
+        def run(x: Any) -> Any:
+            return traced(keras.tree.map_structure(tf.convert_to_tensor, x))
 
-
-def _outputs(model: Any, x: Any) -> list[Array]:
-    return [np.asarray(keras.ops.convert_to_numpy(one)) for one in keras.tree.flatten(model.predict_on_batch(x))]
+    return lambda x: [np.asarray(keras.ops.convert_to_numpy(one)) for one in keras.tree.flatten(run(x))]
 
 
 def _bits(values: Array) -> bytes:

@@ -97,7 +97,9 @@ def test_features_that_are_near_are_used_and_not_called_equal(
     assert 0 < record.agreement.difference <= record.agreement.tolerance == 1e-5
     assert said == []
     (told,) = History((record,)).to_json()
-    assert f"within {record.agreement.difference:.0e} of the largest value of (1e-05 is allowed)" in computed_once(told)
+    assert f"within {record.agreement.difference:.0e} of the largest value (1e-05 is allowed) of what" in computed_once(
+        told
+    )
 
 
 @pytest.mark.parametrize("how", [{"by_size": 1e-3}, {"by_place": 1e-3}])

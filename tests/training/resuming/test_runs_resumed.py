@@ -288,8 +288,11 @@ def test_a_run_on_features_is_as_near_to_the_whole_network_as_its_record_says(
     first, second = (stage["features"] for stage in cached.document["stages"])
     assert second is None
     assert first["difference"] <= first["tolerance"] == 1e-5
-    how = "equal bit for bit to" if first["exact"] else "of the largest value of (1e-05 is allowed)"
-    assert f"{how} the whole network on {first['examples']} examples" in (cached.folder / "report.md").read_text()
+    how = "equal bit for bit to" if first["exact"] else "of the largest value (1e-05 is allowed) of"
+    assert (
+        f"{how} what the whole network computes, on {first['examples']} examples"
+        in (cached.folder / "report.md").read_text()
+    )
     assert (whole.model.read_bytes() == cached.model.read_bytes()) or not first["exact"]
     one, other = (small.weights(keras.models.load_model(result.model)) for result in (whole, cached))
     for a, b in zip(one, other, strict=True):
