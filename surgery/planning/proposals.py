@@ -15,16 +15,17 @@ from surgery.planning.augmentation import class_of
 from surgery.planning.losses import APART, EXCLUSIVE, last_activation, loss_error
 
 
-def training_lines(source: ModelSpec, result: ModelSpec) -> Iterator[str]:
+def training_lines(compiled: Any, source: ModelSpec, result: ModelSpec) -> Iterator[str]:
     """The `training` part of a recipe, as comments that become true when the # goes.
 
     Args:
-        source: The model that the recipe starts from, compiled or not.
+        compiled: The loss that the model was compiled with, in Keras' form; None where it was not.
+        source: The model that the recipe starts from.
         result: The model after its operations.
     """
     inputs = [ref.layer for ref in result.refs_in()]
     outputs = [ref.layer for ref in result.refs_out()]
-    losses = dict(zip(outputs, _losses(source, result), strict=True))
+    losses = dict(zip(outputs, _losses(compiled, source, result), strict=True))
     for use, end in (("train", "train"), ("validation", "test")):
         x, y = (_arrays(letter, names, end) for letter, names in (("x", inputs), ("y", outputs)))
         yield f"    {use}: {{npz: data.npz, x: {x}, y: {y}}}"
@@ -49,8 +50,7 @@ def _map(values: Mapping[str, Any]) -> str:
     return "{" + ", ".join(f"{flow(name)}: {flow(value)}" for name, value in values.items()) + "}"
 
 
-def _losses(source: ModelSpec, result: ModelSpec) -> Iterator[LossObject]:
-    compiled = (source.compile_config or {}).get("loss")
+def _losses(compiled: Any, source: ModelSpec, result: ModelSpec) -> Iterator[LossObject]:
     names = [ref.layer for ref in source.refs_out()]
     for place, ref in enumerate(result.refs_out()):
         activation, units = last_activation(result, ref)

@@ -112,7 +112,7 @@ def signal_errors(
             signals = signals_of(stage, _learned(training.data.train, spec), has_validation=watched(training))
             if (spec.module or "keras").partition(".")[0] != "keras":  # a train_step of its own logs what it likes
                 signals = Signals(signals.names, signals.has_validation, is_all=False)
-            for error in stage_errors(stage, signals):
+            for error in (*stage_errors(stage, signals), *_steps_of_nothing(stage, signals)):
                 errors.append(error.at(recipe.location("training", "stages", number, *error.field)))
     for number, evaluation in enumerate(recipe.evaluation):
         result = stages[-1].spec if stages else model
@@ -182,6 +182,16 @@ def stage_errors(stage: Stage, signals: Signals) -> Iterator[SurgeryError]:
             if error is not None:
                 error.field = ("callbacks", number)
                 yield error
+
+
+def _steps_of_nothing(stage: Stage, signals: Signals) -> Iterator[SurgeryError]:
+    if stage.validation_steps is not None and not signals.has_validation:
+        yield InvalidValue(
+            f"validation_steps is {stage.validation_steps}, and the training has no validation examples",
+            expected="validation or validation_split under training.data",
+            fix="leave it out",
+            field=("validation_steps",),
+        )
 
 
 def _looked_at(callback: CallbackObject, signals: Signals) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from surgery.errors import SurgeryError, printable
+from surgery.model.archive.optimizer import read_compiled_loss
 from surgery.model.flow import flow
 from surgery.model.proved import read_proved
 from surgery.model.spec import LayerSpec, ModelSpec, split_path
@@ -133,7 +134,7 @@ def _text(spec: ModelSpec, result: ModelSpec, model: Path, recipe: Path, operati
         *(["operations:", *operations] if operations else ["operations: []"]),
         "",
         *_TRAINING,
-        *(f"# {line}" for line in training_lines(spec, result)),
+        *(f"# {line}" for line in training_lines(read_compiled_loss(model), spec, result)),
         "",
         "outputs:",
         f"  model: {flow(f'build/{stem}.keras')}",

@@ -155,7 +155,7 @@ def misfits(model: Any, evaluation: Evaluation, setup: Setup, place: Field) -> l
     answering = with_outputs(model, _chosen(evaluation, model, setup, place))
     data = _data(evaluation, answering, setup, place)
     errors = _misfits(evaluation, data, answering, place)
-    if errors or isinstance(data, Stream) or isinstance(evaluation.data, str):
+    if errors or isinstance(evaluation.data, str):
         return errors
     return range_errors(data, answering, evaluation.data, (*place, "data"))
 

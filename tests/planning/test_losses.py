@@ -205,6 +205,17 @@ def test_init_proposes_what_fits_and_it_runs(
 
 
 @pytest.mark.keras
+def test_so_it_does_for_an_h5(folder: Path) -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="head")])
+    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
+    model.save("old.h5")
+    assert run(["init", "old.h5", "-o", "first.yaml"]) == 0
+    assert "loss: {BinaryCrossentropy: {from_logits: true}}" in Path("first.yaml").read_text()
+
+
+@pytest.mark.keras
 def test_init_names_every_output(folder: Path) -> None:
     import keras
 

@@ -55,6 +55,22 @@ def read_state(path: str | Path) -> tuple[StoredOptimizer, tuple[NDArray[Any], .
             return found, tuple(values["", block.path] for block in found.blocks)
 
 
+def read_compiled_loss(path: str | Path) -> Any:
+    """The loss that a model file says it was compiled with, in Keras' form; None where it says none.
+
+    Raises:
+        FileMissing, FileUnreadable, ModelInvalid: as `read_model`.
+    """
+    with open_container(path) as container:
+        if container.kind == "h5":
+            with _open(container) as file:
+                text = file.attrs.get("training_config")
+            compiled = None if text is None else parse_json(text, f"{container.path}: training_config")
+        else:
+            compiled = container.document.get("compile_config")
+        return compiled.get("loss") if isinstance(compiled, Mapping) else None
+
+
 def _open(container: Container) -> h5py.File:
     assert container.weights is not None
     return open_file(container.weights, str(container.path))

@@ -130,7 +130,9 @@ def _errors(training: Training, opened: Datasets, model: Any, trust: Sequence[st
         if data is None:
             continue
         if isinstance(data, Stream):
-            errors += _unending(training, data, name)
+            of = training.data.validation if name == "validation" else training.data.train
+            place = (*FIELD, name)
+            errors += _unending(training, data, name) or range_errors(data, model, of or training.data.train, place)
             continue
         key = name if name == "train" or training.data.validation is not None else "train"
         found: list[SurgeryError] = []

@@ -13,6 +13,8 @@ from surgery.errors import DataInvalid, FileUnreadable, SurgeryError, flatten
 from surgery.model.spec import ModelSpec
 from surgery.model.weights import shape_text
 from surgery.planning import Plan
+from surgery.planning.augmentation import class_of
+from surgery.planning.losses import EXCLUSIVE
 from surgery.recipe.data import CsvData, FactoryData, ImageFolderData, NpzData, file_of, targeted
 from surgery.recipe.guards import EWCGuard, ReplayGuard, kind_of
 from surgery.training.data.csv_file import beginning, column_errors, features_of, text_error
@@ -43,7 +45,10 @@ def header_errors(plan: Plan) -> list[SurgeryError]:
         path = None if named is None else plan.recipe.resolve(named[1])
         if path is None or not (path.is_dir() if isinstance(source, ImageFolderData) else _is_there(path)):
             continue
-        for error in _errors(source, path, model):
+        found = _errors(source, path, model)
+        if not found and isinstance(source, ImageFolderData) and field[:2] == ("training", "data"):
+            found = list(_units(source, path, plan))
+        for error in found:
             if error.what not in known:
                 known.add(error.what)
                 errors.append(error.at(plan.recipe.location(*field, *error.field)))
@@ -162,6 +167,22 @@ def _images(source: ImageFolderData, path: Path, model: ModelSpec) -> Iterator[S
                 fix="remove the file, or save it again",
             )
             return
+
+
+def _units(source: ImageFolderData, path: Path, plan: Plan) -> Iterator[SurgeryError]:
+    """More classes than the only output that learns them has units for."""
+    classes, model, training = len(class_folders(path, source.class_names)), plan.final, plan.recipe.training
+    refs = [ref for ref in model.refs_out() if source.output in (None, ref.layer)]
+    tensor = model.tensor(refs[0]) if len(refs) == 1 else None
+    units = tensor.shape[-1] if tensor is not None and len(tensor.shape) == 2 else None
+    losses = [stage.loss_of(refs[0].layer) for stage in training.stages] if training and len(refs) == 1 else []
+    are_classes = any(loss is not None and class_of(loss) in EXCLUSIVE for loss in losses)
+    if are_classes and units is not None and classes > units:
+        yield DataInvalid(
+            f"{path.name} has {classes} classes, and '{refs[0].layer}' has {units} units",
+            expected=f"at most {units} subfolders, or a unit for each class",
+            fix=f"give it units: {classes}",
+        )
 
 
 def _tensor(model: ModelSpec, name: str) -> tuple[tuple[int | None, ...], str] | None:

@@ -15,7 +15,8 @@ import numpy as np
 
 from surgery.errors import DataInvalid, SurgeryError
 from surgery.recipe.data import DataSource
-from surgery.training.data.examples import Array, Examples
+from surgery.training.data.examples import Array, Examples, Stream
+from surgery.training.data.stream import first_batch
 from surgery.training.place import Field
 
 LOOKED_AT = 32
@@ -38,32 +39,47 @@ class Seen:
     after: Array
 
 
-def range_errors(examples: Examples, model: Any, source: DataSource, place: Field) -> list[SurgeryError]:
+def range_errors(examples: Examples | Stream, model: Any, source: DataSource, place: Field) -> list[SurgeryError]:
     """What tells that a model was made for inputs of another range; nothing where the recipe says `any_range: true`.
 
     Args:
-        examples: The examples, as the model takes them.
+        examples: The examples, as the model takes them; of a stream the first batch is looked at.
         model: The Keras model.
         source: What they come from.
         place: Its keys in the recipe.
     """
-    if source.any_range or len(examples.inputs) != 1 or len(model.inputs) != 1:
+    if source.any_range or len(model.inputs) != 1:
         return []
-    indices = np.unique(np.linspace(0, len(examples) - 1, LOOKED_AT).astype(int))
-    x = examples.take(indices)[0]
-    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu" or x.min() == x.max():
+    name, x = _some(examples)
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu" or x.size == 0 or x.min() == x.max():
         return []
     what, factor = _rescaled(x, model) or _learned_otherwise(x, model) or ("", 1.0)
     if not what:
         return []
     return [
         DataInvalid(
-            f"'{examples.inputs[0].name}' lies between {x.min():.4g} and {x.max():.4g}, and {what}",
+            f"{name} lies between {x.min():.4g} and {x.max():.4g}, and {what}",
             expected="inputs of the range that the model is used to; any_range: true beside the file, where they are meant so",
             fix=_fix(source, factor),
             field=place,
         )
     ]
+
+
+def _some(examples: Examples | Stream) -> tuple[str, Any]:
+    """What to call the only input, and some examples of it; None where there are several."""
+    if not isinstance(examples, Stream):
+        indices = np.unique(np.linspace(0, len(examples) - 1, LOOKED_AT).astype(int))
+        return f"'{examples.inputs[0].name}'", examples.take(indices)[0]
+    batch = first_batch(examples)
+    x = batch[0] if isinstance(batch, tuple | list) and batch else batch
+    flat = keras.tree.flatten(x)
+    try:
+        return "the first batch", np.asarray(keras.ops.convert_to_numpy(flat[0]))[:LOOKED_AT] if len(
+            flat
+        ) == 1 else None
+    except (ValueError, TypeError):  # ragged, or text
+        return "the first batch", None
 
 
 def _rescaled(x: Array, model: Any) -> tuple[str, float] | None:

@@ -32,6 +32,13 @@ def stream_of(made: Any) -> Stream:
     return Stream(made, {ENDLESS: math.inf, UNKNOWN: None}.get(count, count))
 
 
+def first_batch(stream: Stream) -> Any:
+    """The batch that an iteration begins with; None where there is none."""
+    if isinstance(stream.source, keras.utils.PyDataset):
+        return stream.source[0]
+    return next(iter(stream.source.take(1)), None)
+
+
 def check_stream(stream: Stream, steps: int | None, key: str, place: Field) -> list[SurgeryError]:
     """What keeps a stream from being gone through.
 

@@ -33,7 +33,7 @@ outputs: {model: out.keras}
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    head = {"Dense": {"units": 3, "name": "head"}}
+    head = {"Dense": {"units": 3, "activation": "softmax", "name": "head"}}
     write_network(tmp_path / "base.keras", network({"Flatten": {"name": "flat"}}, head, shape=(2,)))
     write_network(tmp_path / "photos.keras", network({"Flatten": {"name": "flat"}}, head, shape=(8, 8, 3)))
     return tmp_path
@@ -165,6 +165,11 @@ def test_folders_that_do_not_fit(photos: Path) -> None:
     assert "gives no height and width" in errors("{image_folder: photos}")[0].what
     (error,) = errors("{image_folder: photos, color_mode: grayscale}", "photos.keras")
     assert error.fix == "color_mode: rgb"
+    (photos / "photos/dawn").mkdir()
+    (photos / "photos/dusk").mkdir()
+    assert "photos has 4 classes, and 'head' has 3 units" in errors("{image_folder: photos}", "photos.keras")[0].what
+    (photos / "photos/dawn").rmdir()
+    (photos / "photos/dusk").rmdir()
     assert "'dusk'" in errors("{image_folder: photos, class_names: [day, dusk]}", "photos.keras")[0].what
     assert "holds no images" in errors("{image_folder: photos/day}", "photos.keras")[0].what
 

@@ -11,9 +11,10 @@ import pytest
 
 from surgery.cli.main import run
 from surgery.errors import SurgeryError
-from surgery.recipe.data import NpzData
+from surgery.recipe.data import FactoryData, NpzData
 from surgery.training.data.examples import ArrayExamples
 from surgery.training.data.input_range import range_errors
+from surgery.training.data.stream import stream_of
 
 pytestmark = pytest.mark.keras
 
@@ -115,6 +116,29 @@ def test_applications_that_bring_their_preprocessing(name: str) -> None:
     assert found(model, PHOTOS) == []
     (error,) = found(model, PHOTOS / 255)
     assert error.fix in ("scale: 255", "scale: 127.5"), error
+
+
+def test_the_first_batch_of_a_stream_tells_it() -> None:
+    import tensorflow as tf
+
+    class Own(keras.utils.PyDataset):  # type: ignore[misc]
+        def __init__(self, photos: np.ndarray) -> None:
+            super().__init__()
+            self.photos = photos
+
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, index: int) -> Any:
+            return self.photos, np.zeros(len(self.photos))
+
+    model, source = begins_with(layers.Rescaling(1 / 255)), FactoryData(factory="own.data:photos")
+    for made in (Own, lambda photos: tf.data.Dataset.from_tensor_slices((photos, np.zeros(48))).batch(8).repeat()):
+        assert range_errors(stream_of(made(PHOTOS)), model, source, ()) == []
+        (error,) = range_errors(stream_of(made(PHOTOS / 255)), model, source, ())
+        assert error.fix == "multiply them by 255 in the factory"
+    words = tf.data.Dataset.from_tensor_slices((["a", "b"], [0, 1])).batch(2)
+    assert range_errors(stream_of(words), model, source, ()) == []
 
 
 RECIPE = """\

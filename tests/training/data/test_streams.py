@@ -244,7 +244,7 @@ def test_the_last_smaller_batch_is_left_out(folder: Path, capsys: pytest.Capture
 def test_more_steps_than_there_are_to_look_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = "{npz: data.npz, x: x, y: y}"
     assert carried_out(data, "validation_steps: 1") == 1
-    assert "the validation has no batches" in capsys.readouterr().err
+    assert "the training has no validation examples" in capsys.readouterr().err
     assert carried_out(f"{data}\n    validation: {data}\n    batch_size: 16", "validation_steps: 3") == 1
     assert "the validation has 2 batches" in capsys.readouterr().err
     evaluation = f"evaluation:\n  - {{name: old, data: {data}, metrics: [accuracy], steps: 2}}\n"
