@@ -129,6 +129,17 @@ def is_sequential(layer: Any) -> bool:
     return isinstance(layer, keras.Sequential)
 
 
+def hidden(model: Any, prefix: str = "") -> dict[str, Any]:
+    """The inputs of Sequential models, which are no layers of theirs."""
+    found: dict[str, Any] = {}
+    for layer in model._layers:
+        if is_sequential(model) and isinstance(layer, keras.layers.InputLayer):
+            found[prefix + layer.name] = layer
+        if isinstance(layer, keras.Model):
+            found |= hidden(layer, f"{prefix}{layer.name}/")
+    return found
+
+
 def variables_of(layer: Any) -> dict[tuple[str, int], Array]:
     """The values of a layer's own weights by Keras' name of each within the layer, counted where there are several of one."""
     found: dict[tuple[str, int], Array] = {}
@@ -277,10 +288,8 @@ def _computes(entries: Sequence[Mapping[str, Any]], old: Any, new: Any, numbers:
 def _diff(diff: Any, old: Any, new: Any, was_called: Any, is_called: Any) -> Iterator[str]:
     """The diff names each change, and nothing else."""
     # A Sequential has its input beside its layers; a Functional model that it became lists it.
-    hidden = {layer.name: layer for layer in old._layers if isinstance(layer, keras.layers.InputLayer)}
-    before, after = {**hidden, **flat(old)}, flat(new)
-    if isinstance(new, keras.Sequential):
-        before = flat(old)
+    before, after = flat(old), flat(new)
+    before |= {path: layer for path, layer in hidden(old).items() if path in after}
     added = {path for path in after if _is_below(path, diff["added"])}
     removed = {path for path in before if _is_below(path, diff["removed"])}
     back = _counterparts(diff, after, added)
@@ -307,8 +316,8 @@ def _diff(diff: Any, old: Any, new: Any, was_called: Any, is_called: Any) -> Ite
         yield "identical, and it is not"
 
 
-Wires = dict[str, tuple[tuple[str, int, int], ...]]
-"""Of each layer, by its path, what every call of it reads: layer, call, output."""
+Wires = dict[str, tuple[tuple[str, int], ...]]
+"""Of each layer, by its path, what every call of it reads: a layer and the number of its output."""
 
 
 def wiring(path: Path) -> tuple[Wires, dict[str, Any]]:
@@ -352,7 +361,7 @@ def _wires(document: Any, prefix: str, found: Wires) -> None:
     for layer in document["config"]["layers"]:
         name = layer["config"]["name"]
         if document["class_name"] == "Sequential":
-            found[prefix + name] = ((before, 0, 0),) if before else ()
+            found[prefix + name] = ((before, 0),) if before else ()
         else:
             found[prefix + name] = tuple(_histories(layer["inbound_nodes"]))
         before = name
@@ -360,12 +369,12 @@ def _wires(document: Any, prefix: str, found: Wires) -> None:
             _wires(layer, f"{prefix}{name}/", found)
 
 
-def _histories(value: Any) -> list[tuple[str, int, int]]:
+def _histories(value: Any) -> list[tuple[str, int]]:
     match value:
         case {"class_name": "__keras_tensor__", "config": {"keras_history": history}}:
-            return [tuple(history)]
-        case [str(name), int(call), int(output)]:
-            return [(name, call, output)]
+            return [(history[0], history[2])]
+        case [str(name), int(), int(output)]:
+            return [(name, output)]
         case dict():
             return [each for key in sorted(value) for each in _histories(value[key])]
         case list():
@@ -386,14 +395,14 @@ def _wiring(diff: Any, old: tuple[Wires, Any], new: tuple[Wires, Any]) -> Iterat
             yield f"{path} is new and not told"
             continue
         inside = source.rpartition("/")[0]
-        moved = [(_beside(inside, name, here), call, output) for name, call, output in before[source]]
-        differs = moved != [(_under(path, name), call, output) for name, call, output in after[path]]
+        moved = [(_beside(inside, name, here), output) for name, output in before[source]]
+        differs = moved != [(_under(path, name), output) for name, output in after[path]]
         if differs != (path in told):
             yield f"rewired of {path}: {'not told' if differs else 'told, and the same'}"
     if was["class_name"] == now["class_name"] == "Functional":
         keys = {value["key"] for entry in diff["changed"] if not entry["path"] for value in entry["values"]}
         for key in ("inputs", "outputs"):
-            moved = [(here.get(name), call, output) for name, call, output in was[key]]
+            moved = [(here.get(name), output) for name, output in was[key]]
             if (moved != [*now[key]]) != (key in keys):
                 yield f"{key} of the model: {'told, and the same' if key in keys else 'not told'}"
 

@@ -43,6 +43,11 @@ def multi_head_attention(site: Site) -> Built | None:
     features = [query[-1]] if given is None else [given] if isinstance(given, int) else list(given)
     if query[-1] is None or value[-1] is None or key[-1] is None:
         raise site.refused(f"MultiHeadAttention needs to know the number of features, and gets {site.shown}")
+    if min(len(query), len(value)) < 3:
+        # Keras builds it, and no batch goes through. Keras 3.15.
+        raise site.refused(
+            f"MultiHeadAttention needs positions to attend over (batch, positions, features), not {site.shown}"
+        )
     if value[1:-1] != key[1:-1]:
         raise site.refused(f"MultiHeadAttention needs a key and a value of equal length, and gets {site.shown}")
     parts: list[tuple[str, str, Shape, Shape]] = [

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
+from surgery.errors import ShapeMismatch
 from surgery.model import shapes
 from surgery.model.spec import Call, TensorRef, TensorSpec
 from tests.model.keras_objects import made
@@ -160,3 +161,9 @@ def test_states_that_a_bidirectional_layer_begins_with(is_keras_2: bool) -> None
     assert built is not None
     assert [tensor.shape for tensor in built.outputs] == [tuple(tensor.shape) for tensor in outputs]
     assert described(built) == variables_of(layer)
+
+
+def test_attention_needs_positions() -> None:
+    (case,) = cases("MultiHeadAttention", [[VECTOR, VECTOR]], {"num_heads": 2, "key_dim": 3})
+    with pytest.raises(ShapeMismatch, match="positions"):
+        built_by_rule(layer_spec(made("layers", case.layer)), case)
