@@ -252,3 +252,37 @@ def _known(name: str) -> catalogue.KerasClass:
 def test_a_cell_is_called_with_its_state(tmp_path: Path) -> None:
     error = refused(tmp_path, merging(), "{op: append, layers: [{GRUCell: {units: 3}}]}")
     assert "GRUCell takes 2 inputs, and gets 1" in error.what
+
+
+@pytest.mark.parametrize(
+    ("operation", "what"),
+    [
+        ("{op: append, layers: [{MultiHeadAttention: {num_heads: 1, key_dim: 2}}]}", "needs positions to attend over"),
+        ("{op: append, layers: [{Softmax: {axis: 3}}]}", "Softmax over axis 3"),
+        (
+            "{op: append, layers: [{Dense: {units: 3, name: c}}, {Attention: {inputs: [c, a]}}]}",
+            "Attention needs a query and a key of the same features",
+        ),
+        (
+            "{op: append, layers: [{Dense: {units: 3, name: c}}, {AdditiveAttention: {inputs: [c, a]}}]}",
+            "AdditiveAttention needs a query and a key of the same features",
+        ),
+        (
+            "{op: append, layers: [{Reshape: {target_shape: [1, 2], name: c}},"
+            " {MultiHeadAttention: {num_heads: 1, key_dim: 2, inputs: [c, a]}}]}",
+            "needs positions to attend over",
+        ),
+    ],
+)
+def test_what_keras_builds_and_cannot_call(tmp_path: Path, operation: str, what: str) -> None:
+    assert what in refused(tmp_path, merging(), operation).what
+
+
+def test_attention_over_axes_that_are_there(tmp_path: Path) -> None:
+    x = keras.Input((3, 5, 4), name="x")
+    model = keras.Model(x, layers.ReLU(name="r")(x))
+    new = "{MultiHeadAttention: {num_heads: 1, key_dim: 2, attention_axes: AXES}}"
+    for axes in ("[2]", "[1, 2]", "[-2]"):
+        _, result = applied(tmp_path, model, f"{{op: append, layers: [{new.replace('AXES', axes)}]}}")
+        assert np.isfinite(outputs(result, example(2, 3, 5, 4))[0]).all()
+    refused(tmp_path, model, f"{{op: append, layers: [{new.replace('AXES', '[3]')}]}}")

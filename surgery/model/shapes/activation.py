@@ -9,6 +9,11 @@ from surgery.model.shapes.rules import Built, Site, rule
 def activation(site: Site) -> Built | None:
     if site.get("activation") == "glu" or isinstance(site.get("activation"), dict):
         return None
+    axes = site.get("axis", -1) if site.class_name == "Softmax" else ()
+    for axis in [axes] if isinstance(axes, int) else axes:
+        if not -len(site.shape) <= axis < len(site.shape):
+            # Keras 3.15 builds the layer all the same, and cannot call it.
+            raise site.refused(f"Softmax over axis {axis} needs an input that has it, and gets {site.shown}")
     return site.built(site.shape)
 
 

@@ -43,7 +43,9 @@ def multi_head_attention(site: Site) -> Built | None:
     features = [query[-1]] if given is None else [given] if isinstance(given, int) else list(given)
     if query[-1] is None or value[-1] is None or key[-1] is None:
         raise site.refused(f"MultiHeadAttention needs to know the number of features, and gets {site.shown}")
-    if min(len(query), len(value)) < 3:
+    axes = site.get("attention_axes", ())
+    is_there = all(0 < axis % len(query) < len(query) - 1 for axis in axes)
+    if len(query) < 3 or len(query) != len(value) or not is_there:
         # Keras builds it, and no batch goes through. Keras 3.15.
         raise site.refused(
             f"MultiHeadAttention needs positions to attend over (batch, positions, features), not {site.shown}"
@@ -111,7 +113,16 @@ def _attended(site: Site) -> Shape:
     count = sum(1 for _ in leaves(site.call.args)) or len(site.inputs)  # masks come in the keyword arguments
     if count not in (2, 3):
         raise site.refused(f"{site.class_name} takes a query, a value and perhaps a key, not {count} inputs")
-    return (*site.shape[:-1], site.inputs[1].shape[-1])
+    query, value, *keys = (tensor.shape for tensor in site.inputs[:count])
+    key = keys[0] if keys else value
+    # Keras 3.15 builds the layer all the same, and cannot call it.
+    pairs = [(query[-1], key[-1], "query and a key of the same features")]
+    if min(len(key), len(value)) > 2:
+        pairs.append((key[-2], value[-2], "key and a value of the same length"))
+    for one, other, what in pairs:
+        if None not in (one, other) and one != other:
+            raise site.refused(f"{site.class_name} needs a {what}, and gets {site.shown}")
+    return (*query[:-1], value[-1])
 
 
 def _is_concat(site: Site) -> bool:
