@@ -46,7 +46,7 @@ class KerasAnswers:
         variables = tuple(
             Variable(
                 key=key,
-                name=str(getattr(value, "name", key)),
+                name=str(getattr(value, "name", key.rpartition("/")[2])),
                 shape=tuple(value.shape),
                 dtype=_dtype(value),
                 trainable=trained is None or id(value) in trained,

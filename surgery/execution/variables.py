@@ -57,8 +57,19 @@ class _Memory(saving_lib.H5IOStore):  # type: ignore[misc]
 def stored_variables(layer: Any) -> Mapping[str, Any]:
     """What Keras would store of a layer, by key: its variables, or tensors where Keras converts one for saving."""
     store = _Memory()
+    _with_room_for_idf(layer)
     saving_lib._save_state(layer, store, None, "", set())
     return store.entries
+
+
+def _with_room_for_idf(layer: Any) -> None:
+    """A lookup that counts by tf-idf has no weights before it has a vocabulary, and cannot be stored without. Keras 3.15."""
+    for lookup in (layer, getattr(layer, "_lookup_layer", layer)):
+        if getattr(lookup, "output_mode", None) == "tf_idf" and not hasattr(lookup, "idf_weights_const"):
+            import tensorflow as tf
+
+            size = lookup.max_tokens if lookup.pad_to_max_tokens else lookup._frozen_vocab_size
+            lookup.idf_weights_const = tf.zeros((size or 1,))
 
 
 def fill_layer(layer: Any, values: Mapping[str, np.ndarray[Any, Any]]) -> None:

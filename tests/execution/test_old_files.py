@@ -88,3 +88,14 @@ def test_what_apply_writes_of_an_old_file_was_loaded_by_keras(tmp_path: Path) ->
     plan = surgery.plan(surgery.load_recipe(tmp_path / "recipe.yaml"))
     evidence = apply_to_file(plan, tmp_path / "result.keras")
     assert str(evidence.not_measured).startswith("Keras loads and calls the result")
+
+
+def test_a_vocabulary_that_counts_by_tf_idf(tmp_path: Path) -> None:
+    import keras
+
+    words = keras.layers.TextVectorization(output_mode="tf_idf")
+    words.adapt(["the cat", "a dog and a cat"])
+    source = keras.Sequential([keras.Input((1,), dtype="string"), words, keras.layers.Dense(2)])
+    source.save(tmp_path / "m.keras")
+    text = keras.ops.convert_to_tensor([["a cat"], ["the dog"]])
+    np.testing.assert_array_equal(edited(tmp_path / "m.keras", tmp_path)(text), source(text))

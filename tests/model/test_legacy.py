@@ -227,6 +227,15 @@ def test_slashes_in_names_become_something_that_keras_3_allows() -> None:
     assert len(spec["scope_a"].weights) == 2
 
 
+@pytest.mark.parametrize("file", ["radial.h5", "radial.keras"])
+def test_a_constraint_that_keras_3_does_not_have_is_left_out_and_said(file: str) -> None:
+    spec = read_model(KERAS_2 / file)
+    config = next(layer.config for layer in spec.layers if layer.class_name == "Conv2D")
+    assert config["kernel_constraint"] is None
+    assert config["bias_constraint"]["class_name"] == "UnitNorm"
+    assert ["RadialConstraint of the layer" in note for note in spec.notes] == [True]
+
+
 def test_theano_turned_kernels_around(tmp_path: Path) -> None:
     arguments = {"filters": 5, "kernel_size": [3, 3], "batch_input_shape": [None, 8, 8, 2]}
     document = {"class_name": "Sequential", "config": {"name": "s", "layers": [layer("Conv2D", "c", **arguments)]}}

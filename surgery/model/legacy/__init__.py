@@ -44,6 +44,7 @@ def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Plac
     document = _of_keras_1(file, problems) if file.is_keras_1 else file.document
     converted = convert_config(document, where, problems)
     spec, places = attach_old(replace(from_config(converted), author=of_keras(file.document)[1]), file)
+    spec = replace(spec, notes=tuple(problems.notes))
     if file.is_keras_1:
         spec = with_inferred(spec, problems)
         raise_unsupported(where, problems)
@@ -103,8 +104,10 @@ def read_archive(container: Container, root: Group) -> tuple[ModelSpec, dict[tup
     Raises:
         As `read_h5`.
     """
-    where = str(container.path)
-    return keep_meaning(*attach_archive(container.document, convert_config(container.document, where), root), where)
+    where, problems = str(container.path), Problems()
+    converted = convert_config(container.document, where, problems)
+    spec, places = attach_archive(container.document, converted, root)
+    return keep_meaning(replace(spec, notes=tuple(problems.notes)), places, where)
 
 
 def convert_config(document: Mapping[str, Any], where: str, problems: Problems | None = None) -> Mapping[str, Any]:

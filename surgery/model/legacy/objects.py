@@ -30,6 +30,8 @@ class Problems:
         self.found: dict[str, None] = {}
         self.sizes: dict[str, Any] = {}
         """The output shapes that Deconvolution2D of Keras 1 states, by its name."""
+        self.notes: dict[str, None] = {}
+        """What is left out, and does nothing but to a training."""
 
     def add(self, what: str) -> None:
         self.found[what] = None
@@ -38,6 +40,9 @@ class Problems:
 def convert_object(kind: str, value: Any, where: str, problems: Problems) -> Any:
     """An initializer, regularizer or constraint: a name, an old object or a new one."""
     if value is None:
+        return None
+    if kind == "constraint" and _is_radial(value):
+        problems.notes[f"The constraint RadialConstraint of {where}, which Keras 3 does not have, is left out."] = None
         return None
     if isinstance(value, str):
         if (
@@ -54,6 +59,11 @@ def convert_object(kind: str, value: Any, where: str, problems: Problems) -> Any
     if "class_name" not in value:
         value = _keras_1(value)
     return _known(kind, value, where, problems)
+
+
+def _is_radial(value: Any) -> bool:
+    name = value.get("class_name") if isinstance(value, Mapping) else value
+    return name in ("RadialConstraint", "radial_constraint")
 
 
 def _known(kind: str, value: Mapping[str, Any], where: str, problems: Problems) -> Any:

@@ -24,6 +24,8 @@ tf.keras.layers.InputSpec = layers.InputSpec  # SpectralNormalization of tf_kera
 
 def fill(model: Any) -> None:
     for weight in model.weights:
+        if not tf.TensorShape(weight.shape).is_fully_defined():  # a table of words
+            continue
         is_variance = "variance" in weight.name
         weight.assign(RANDOM.uniform(0.5, 1.5, weight.shape) if is_variance else RANDOM.normal(0, 0.3, weight.shape))
 
@@ -145,6 +147,18 @@ def operations() -> Any:
     return keras.Model(x, [z + tf.math.add_n([w, w * 3.0, -w * 0.5]), tf.argmax(w, axis=-1)])
 
 
+def words() -> Any:
+    lookup = layers.IntegerLookup(vocabulary=[1, 2, 3], idf_weights=[0.3, 0.4, 0.5], output_mode="tf_idf")
+    return keras.Sequential([keras.Input((6,), dtype="int64"), lookup, layers.Dense(3)])
+
+
+def radial() -> Any:
+    x = keras.Input((8, 8, 3))
+    kept = keras.constraints.UnitNorm()
+    y = layers.Conv2D(4, 3, kernel_constraint=keras.constraints.RadialConstraint(), bias_constraint=kept)(x)
+    return keras.Model(x, layers.GlobalAveragePooling2D()(y))
+
+
 def masked_operations() -> Any:
     """Operations pass on no mask."""
     x = keras.Input((6,), dtype="int32")
@@ -255,3 +269,6 @@ if __name__ == "__main__":
     save("images", images(), (8, 8, 3), archive=True)
     save("halves", halves(), (6,), archive=True)
     save("numbers", numbers(), (5, 6, 4), archive=True)
+    save("words", words(), (6,), archive=True, words=5)
+    (HERE / "words.h5").unlink()  # has no weights of tf-idf
+    save("radial", radial(), (8, 8, 3), archive=True)
