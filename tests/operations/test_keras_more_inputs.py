@@ -192,3 +192,39 @@ def test_without_a_name_it_gets_keras_own(tmp_path: Path) -> None:
 )
 def test_what_is_no_input(tmp_path: Path, new: str, what: str) -> None:
     assert what in refused(tmp_path, functional(), f"{{op: append, layers: [{new}]}}").what
+
+
+def heads(as_dict: bool = False) -> Any:
+    """x -> a, b, c, all of them outputs."""
+    x = keras.Input((4,), name="x")
+    made = {name: layers.Dense(size, name=name)(x) for name, size in (("a", 2), ("b", 3), ("c", 4))}
+    return keras.Model(x, made if as_dict else list(made.values()))
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_outputs_that_the_first_layer_names_become_one(tmp_path: Path, as_dict: bool) -> None:
+    model = heads(as_dict)
+    new = "[{Concatenate: {inputs: [b, c]}}, {Dense: {units: 2, name: new}}]"
+    plan, result = applied(tmp_path, model, f"{{op: append, layers: {new}}}")
+    assert plan.steps[0].layers == ("b", "c")
+    a, made = result(X).values() if as_dict else result(X)
+    old = model(X)
+    b, c = (old["b"], old["c"]) if as_dict else old[1:]
+    assert np.allclose(np.asarray(made), dense(result, "new", np.concatenate([b, c], 1)), atol=1e-5)
+    assert np.array_equal(np.asarray(a), np.asarray(old["a"] if as_dict else old[0]))
+    if as_dict:
+        assert list(result(X)) == ["a", "b"]
+
+
+def test_all_outputs_become_one(tmp_path: Path) -> None:
+    _, result = applied(tmp_path, heads(), "{op: append, layers: [{Concatenate: {inputs: [a, b, c]}}]}")
+    assert np.array_equal(outputs(result, X)[0], np.concatenate(outputs(heads_of(result), X), 1))
+
+
+def heads_of(result: Any) -> Any:
+    return keras.Model(result.input, [result.get_layer(name).output for name in "abc"])
+
+
+def test_several_outputs_of_which_none_is_named(tmp_path: Path) -> None:
+    error = refused(tmp_path, heads(), "{op: append, layers: [{Dense: {units: 2}}]}")
+    assert error.fix == "to: a"
