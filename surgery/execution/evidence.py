@@ -94,7 +94,7 @@ def _checked(pair: Pair, batch: Arrays) -> Iterator[Check]:
         )
         for ref, *both in values:
             is_output = not pair.path and ref in outputs
-            yield Check(f"{pair.path}{ref}", f"{pair.path_before}{same[ref]}", is_output, *_compared(*both))
+            yield Check(f"{pair.path}{ref}", f"{pair.path_before}{same[ref]}", is_output, *how_near(*both))
     for theirs, ours, inputs in _nested(pair.before, pair.after, same):
         assert theirs.inner is not None
         assert ours.inner is not None
@@ -157,15 +157,17 @@ def computed(model: Any, refs: Sequence[TensorRef], batch: Arrays) -> Arrays:
     return [np.asarray(keras.ops.convert_to_numpy(value)) for value in keras.tree.flatten(values)]
 
 
-def _compared(old: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> tuple[float, bool]:
+def how_near(old: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> tuple[float, bool]:
+    """By how much of the largest value of the first two arrays differ, 0 where all bits are equal; and whether that is rounding."""
     if old.shape != new.shape:
         return float("inf"), False
     if old.tobytes() == new.tobytes():
         return 0.0, True
     one, other = old.astype("float64"), new.astype("float64")
-    if not np.array_equal(np.isfinite(one), np.isfinite(other)):
+    finite = np.isfinite(one) & np.isfinite(other)
+    if not np.array_equal(one[~finite], other[~finite], equal_nan=True):
         return float("inf"), False
-    finite = np.isfinite(one)
     largest = float(np.abs(one[finite]).max(initial=1e-30))
     difference = float(np.abs(one[finite] - other[finite]).max(initial=0.0)) / largest
-    return difference, difference <= TOLERANCE
+    # 0.0 and -0.0 do not differ, and are not the same bits.
+    return max(difference, np.finfo("float64").tiny), difference <= TOLERANCE

@@ -13,7 +13,7 @@ import pytest
 from surgery import api
 from surgery.errors import PromiseBroken
 from surgery.execution import build as building
-from surgery.execution.evidence import evidence
+from surgery.execution.evidence import evidence, how_near
 from surgery.recipe import load_recipe
 from tests.execution.graph_features import FEATURES
 from tests.networks import classifier
@@ -195,3 +195,14 @@ def test_numbers_that_a_layer_does_not_take_are_no_failure(tmp_path: Path) -> No
     found = evidence(plan, api.apply(plan))
     assert found.not_measured is not None
     assert found.not_measured.startswith("the model does not take a random batch")
+
+
+def test_what_is_called_equal_bit_for_bit_is_equal_in_its_bits() -> None:
+    one = np.array([0.0, 1.0, np.nan, np.inf], "float32")
+    assert how_near(one, one.copy()) == (0.0, True)
+    difference, held = how_near(one, np.array([-0.0, 1.0, np.nan, np.inf], "float32"))
+    assert difference > 0
+    assert held
+    # One that is no number in the one and infinite in the other, or infinite on the other side, is no rounding.
+    for other in ([0.0, 1.0, np.inf, np.inf], [0.0, 1.0, np.nan, -np.inf], [0.0, 1.0, np.nan, 3.0]):
+        assert how_near(one, np.array(other, "float32")) == (float("inf"), False)

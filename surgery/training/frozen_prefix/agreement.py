@@ -82,7 +82,7 @@ def agreement(
         pairs = [*zip(first(keras.tree.flatten(x)), keras.tree.flatten(made), strict=True)]
         pairs += zip(both(x), second(made), strict=True)
         for one, other in pairs:
-            found = found.and_also(Agreement(_bits(one) == _bits(other), _difference(one, other), found.tolerance, 0))
+            found = found.and_also(Agreement(_bits(one) == _bits(other), difference(one, other), found.tolerance, 0))
         found = found.and_also(Agreement(True, 0.0, found.tolerance, len(pairs[0][0])))
     for model in (whole, cut.prefix, cut.tail):
         model.predict_function = None  # it obeys the flags and the policy of now
@@ -131,12 +131,13 @@ def _bits(values: Array) -> bytes:
     return (values.astype("float32") if values.dtype.name == "bfloat16" else values).tobytes()
 
 
-def _difference(one: Array, other: Array) -> float:
+def difference(one: Array, other: Array) -> float:
+    """The largest difference, as a share of the largest value of the first; infinite where one of them is no number."""
     if one.dtype.kind not in "fcV" or not one.size:
         return 0.0 if np.array_equal(one, other) else float("inf")
     one, other = one.astype("float64"), np.asarray(other).astype("float64")
-    if not np.array_equal(np.isfinite(one), np.isfinite(other)):
+    finite = np.isfinite(one) & np.isfinite(other)
+    if not np.array_equal(one[~finite], other[~finite], equal_nan=True):
         return float("inf")
-    finite = np.isfinite(one)
     largest = float(np.abs(one[finite]).max(initial=0.0))
     return float(np.abs(one[finite] - other[finite]).max(initial=0.0)) / (largest or 1.0)

@@ -160,6 +160,8 @@ def _fix(name: str, then: Facts) -> str:
             return f"device: {before}, on a machine that has it"
         case "recipe" | "seed":
             return "put that part of the recipe back"
+        case "loss":
+            return "go on with the surgery that wrote the checkpoint: this one scales the loss in mixed_float16"
         case "trust":
             return f"--trust {before}" if before else "without --trust"
     return f"put the {kind} back as it was"

@@ -13,6 +13,7 @@ from surgery.model.spec import TensorRef
 from surgery.planning.prefix import WHOLE, Prefix
 from surgery.reporting.run_words import computed_once
 from surgery.training.data.examples import ArrayExamples
+from surgery.training.frozen_prefix.agreement import difference
 from surgery.training.frozen_prefix.features import Budget
 from surgery.training.history import History, StageRecord
 from surgery.training.progress import Quiet
@@ -127,3 +128,11 @@ def test_a_budget_without_room_is_said(tmp_path: Path) -> None:
     assert record.agreement is None
     assert line == f"stage 'head' trains the whole network: {record.whole_because}"
     assert "no room" in line
+
+
+def test_numbers_that_are_none_are_near_to_nothing_else() -> None:
+    one = np.array([0.0, 2.0, np.nan, np.inf], "float32")
+    assert difference(one, one) == 0
+    assert difference(one, one + np.array([0, 1e-3, 0, 0], "float32")) == pytest.approx(5e-4, rel=1e-2)
+    for other in ([0.0, 2.0, np.inf, np.inf], [0.0, 2.0, np.nan, -np.inf], [np.nan, 2.0, np.nan, np.inf]):
+        assert difference(one, np.array(other, "float32")) == float("inf")
