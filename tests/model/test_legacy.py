@@ -13,6 +13,7 @@ import pytest
 from surgery.errors import FileUnreadable, ModelInvalid, ModelUnsupported
 from surgery.model.archive import open_weights, read_model, write_archive
 from surgery.model.proved import read_proved
+from surgery.model.scan import require_safe
 from surgery.model.spec import ModelSpec, TensorRef
 from tests.real_models import REAL_MODELS, real_model
 
@@ -353,3 +354,58 @@ def test_real_models_predict_the_same(model: str, tmp_path: Path) -> None:
     shape = spec.layers[0].outputs[0].shape[1:]
     data = np.random.default_rng(0).normal(size=(2, *(n or 8 for n in shape))).astype("float32")
     np.testing.assert_array_equal(ours.predict(data, verbose=0), theirs.predict(data, verbose=0))
+
+
+# The archives of Keras 2.12
+
+
+def in_names_of_keras_2_12(source: Path, target: Path) -> Path:
+    """The same archive with the groups that Keras 2.12 wrote: in another group, and layers with weights counted twice."""
+    import io
+    import re
+    import zipfile
+
+    def copy(old: Any, new: Any) -> None:
+        for key, value in old.items():
+            if not isinstance(value, h5py.Group):
+                old.copy(value, new, key)
+            elif key == "layers":
+                renamed(value, new.create_group("_layer_checkpoint_dependencies"))
+            else:
+                copy(value, new.create_group(key))
+
+    def renamed(old: Any, new: Any) -> None:
+        numbered = {name: re.fullmatch(r"(.*?)(?:_(\d+))?", name) for name in old}
+        classes: dict[str, list[tuple[int, str]]] = {}
+        for name, found in numbered.items():
+            assert found
+            is_number = found[2] and (found[1] in old or f"{found[1]}_1" in old)
+            classes.setdefault(found[1] if is_number else name, []).append((int(found[2]) if is_number else 0, name))
+        for snake, names in classes.items():
+            count = 0
+            for _, name in sorted(names):
+                has_weights: list[Any] = []
+                old[name].visititems(
+                    lambda _, item, found=has_weights: found.append(item) if isinstance(item, h5py.Dataset) else None
+                )
+                copy(old[name], new.create_group(f"{snake}_{count}" if count else snake))
+                count += 2 if has_weights else 1
+
+    with zipfile.ZipFile(source) as had, zipfile.ZipFile(target, "w") as archive:
+        data = io.BytesIO()
+        with h5py.File(io.BytesIO(had.read("model.weights.h5"))) as old, h5py.File(data, "w") as new:
+            copy(old, new)
+        archive.writestr("config.json", had.read("config.json").replace(b"tf_keras.src.engine", b"keras.engine"))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "2.12.0"}))
+        archive.writestr("model.weights.h5", data.getvalue())
+    return target
+
+
+@pytest.mark.parametrize("name", ["nested", "recurrent", "attention", "wrapped", "images", "numbers", "halves"])
+def test_archives_of_keras_2_12_have_the_same_weights(name: str, tmp_path: Path) -> None:
+    path = in_names_of_keras_2_12(KERAS_2 / f"{name}.keras", tmp_path / "m.keras")
+    require_safe(path)
+    found, expected = values_of(path), values_of(KERAS_2 / f"{name}.keras")
+    assert found.keys() == expected.keys()
+    for variable in expected:
+        np.testing.assert_array_equal(found[variable], expected[variable])

@@ -8,7 +8,7 @@ from pathlib import Path
 from surgery.errors import FileUnreadable, ModelInvalid
 from surgery.model.archive.container import Container, open_container
 from surgery.model.archive.groups import Blocks, attach, groups_of
-from surgery.model.archive.index import kept
+from surgery.model.archive.index import KEPT, kept
 from surgery.model.archive.values import Place, WeightValues
 from surgery.model.config import from_config
 from surgery.model.hdf5 import Group, open_file, read_tree
@@ -81,7 +81,7 @@ def stored_beside(path: str | Path) -> tuple[str, ...]:
         if container.kind == "h5":
             return ()
         with open_file(container.weights, str(container.path)) as file:
-            groups = [name for name in file if name not in ("vars", "layers", "optimizer")]
+            groups = [name for name in file if name not in (*KEPT, "optimizer")]
             return tuple(name for name in groups if any(read_tree(file[name], container.weights.size).walk()))
 
 
@@ -119,7 +119,7 @@ def _tree(container: Container) -> Group:
         return known
     with open_file(container.weights, str(container.path)) as file:
         try:
-            wanted = [name for name in ("vars", "layers") if name in file]
+            wanted = [name for name in KEPT if name in file]
             return Group(groups={name: read_tree(file[name], container.weights.size) for name in wanted})
         except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
             raise FileUnreadable(f"the weights in {container.path} are damaged: {error}") from None

@@ -7,17 +7,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from surgery.model.archive.groups import attach
+from surgery.model.archive.groups import attach, group_names, snake_case
 from surgery.model.archive.values import Place
 from surgery.model.config import from_config
 from surgery.model.hdf5 import Group
 from surgery.model.legacy.conversions import refolded
 from surgery.model.legacy.keras2 import plain_name
 from surgery.model.legacy.layers import CLASSES
+from surgery.model.legacy.weights import wrapped_layer
 from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec, join_path
 from surgery.model.weights import Stored
 
 Places = dict[tuple[str, str], Place]
+
+DEPENDENCIES = "_layer_checkpoint_dependencies"
+"""Under which Keras 2.12 has what is in `layers` since."""
 
 OPERATION = re.compile(r"(tf|slicing)_op_lambda(_\d+)?")
 """The groups of what was a layer there, and is a bare operation in Keras 3."""
@@ -34,7 +38,8 @@ def attach_archive(old: Mapping[str, Any], converted: Mapping[str, Any], root: G
     Raises:
         ModelInvalid, ModelUnsupported: as `attach`.
     """
-    spec, blocks = attach(from_config(converted), _without_operations(root), classes=dict(_classes(old)))
+    spec, classes = from_config(converted), dict(_classes(old))
+    spec, blocks = attach(spec, _settled(spec, _without_operations(root), classes), classes=classes)
     places = {variable: Place((block,)) for variable, block in blocks.items()}
     for path, layer in spec.walk():
         conversion = refolded(layer.class_name, layer.config)
@@ -51,6 +56,39 @@ def _classes(document: Mapping[str, Any], inside: str = "") -> Iterator[tuple[st
             yield path, entry["class_name"]
         if isinstance(entry["config"].get("layers"), list):
             yield from _classes(entry, path)
+
+
+def _settled(spec: ModelSpec, group: Group, classes: Mapping[str, str], inside: str = "") -> Group:
+    """The groups of a model under their names since Keras 2.13.
+
+    Keras 2.12 met each layer that has weights twice, and counted it twice.
+    """
+    if DEPENDENCIES not in group.groups:
+        return group
+    had, groups = group.groups[DEPENDENCIES].groups, {}
+    counts: dict[str, int] = {}
+    for name, new in group_names(spec, inside, classes).items():
+        layer = spec.by_name[name]
+        snake = snake_case(classes.get(join_path(inside, name), layer.class_name))
+        count = counts.get(snake, 0)
+        found = had.get(f"{snake}_{count}" if count else snake)
+        has_weights = found is not None and next(found.walk(), None) is not None
+        counts[snake] = count + 1 + has_weights
+        if found is not None:
+            groups[new] = _inside(layer, found, classes, join_path(inside, name))
+    others = {name: other for name, other in group.groups.items() if name != DEPENDENCIES}
+    return replace(group, groups={**others, "layers": Group(groups=groups)})
+
+
+def _inside(layer: LayerSpec, group: Group, classes: Mapping[str, str], path: str) -> Group:
+    """The group of a layer, which may be a model or hold one."""
+    if layer.inner:
+        return _settled(layer.inner, group, classes, path)
+    wrapped = layer.config.get("layer")
+    if isinstance(wrapped, Mapping) and "layer" in group.groups:
+        inner = _inside(wrapped_layer(wrapped), group.groups["layer"], {}, "")
+        return replace(group, groups={**group.groups, "layer": inner})
+    return group
 
 
 def _without_operations(group: Group) -> Group:

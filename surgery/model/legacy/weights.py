@@ -169,12 +169,12 @@ def units_of(layer: LayerSpec, path: str = "", prefix: str = "", scope: tuple[st
         return
     wrapped = layer.config.get("layer")
     if layer.class_name == "TimeDistributed" and isinstance(wrapped, Mapping):
-        yield from units_of(_wrapped(wrapped), path, f"{prefix}layer/", scope)
+        yield from units_of(wrapped_layer(wrapped), path, f"{prefix}layer/", scope)
         return
     yield Unit(path, prefix, layer.class_name, layer.config, scope)
 
 
-def _wrapped(document: Mapping[str, Any]) -> LayerSpec:
+def wrapped_layer(document: Mapping[str, Any]) -> LayerSpec:
     """The layer or model inside a wrapper."""
     layer = nested_layer(document)
     return replace(layer, inner=from_config(document)) if has_layers(document) else layer

@@ -9,12 +9,10 @@ import json
 import re
 from typing import Any
 
+from surgery.model.archive.index import KEPT
 from surgery.model.hdf5 import natural
 from surgery.model.scan import limits
 from surgery.model.scan.hdf5_walk import ODD, Description, Entry
-
-KEPT = ("layers", "vars")
-"""What of a weights file is the model's; an optimizer's variables are not read."""
 
 _NUMBERS = re.compile(r"[<>|][biuf]\d+")
 
