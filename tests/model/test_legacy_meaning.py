@@ -376,3 +376,35 @@ def test_weights_of_a_nested_model_come_in_the_order_of_its_layers(tmp_path: Pat
     values = values_of(path)
     np.testing.assert_array_equal(values["inner/one", "vars/0"], numbers(3, 3, seed=0))
     np.testing.assert_array_equal(values["inner/two", "vars/1"], numbers(3, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("config", "version"),
+    [
+        ({"output_dim": 2, "init": "uniform"}, 1),
+        ({"units": 2, "kernel_initializer": {"class_name": "Zeros", "config": {}}}, 2),
+        ({"units": 2, "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}}, 3),
+    ],
+)
+def test_a_file_that_does_not_say_which_keras_wrote_it(tmp_path: Path, config: Any, version: int) -> None:
+    entry = layer("Dense", "d", activation="hard_sigmoid", batch_input_shape=[None, 4], **config)
+    path = old_file(tmp_path / "m.h5", sequential(entry), {"d": [numbers(4, 2), numbers(2)]})
+    with h5py.File(path, "r+") as file:
+        del file.attrs["keras_version"]
+    spec, kernel = read_model(path), numbers(4, 2)
+    note = f"The file does not say which Keras wrote it; by its layers it is read as one of Keras {version}."
+    assert spec.notes == (note,)
+    scaled = kernel if version == 3 else (kernel.astype("float64") * 1.2).astype("float32")
+    np.testing.assert_array_equal(values_of(path)["d", "vars/0"], scaled)
+
+
+def test_masks_of_a_model_that_does_not_say_what_it_takes(tmp_path: Path) -> None:
+    embedding = layer("Embedding", "e", input_dim=9, output_dim=3, mask_zero=True)
+    recurrent = layer("LSTM", "r", units=2, recurrent_activation="sigmoid")
+    wrapped = layer("TimeDistributed", "t", layer=layer("Dense", "d", units=2))
+    spec = read_model(old_file(tmp_path / "a.h5", sequential(embedding, recurrent), {}, "2.9.0"))
+    assert spec["e"].config["mask_zero"] is True
+    spec = read_model(
+        old_file(tmp_path / "b.h5", sequential(wrapped, embedding, layer("Rescaling", "s", scale=2.0)), {}, "2.9.0")
+    )
+    assert spec.inputs is None

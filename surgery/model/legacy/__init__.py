@@ -49,6 +49,9 @@ def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Plac
         spec = with_inferred(spec, problems)
         raise_unsupported(where, problems)
         spec = replace(spec, notes=(*spec.notes, *_doubts(spec, file)))
+    if file.is_guessed:
+        told = f"The file does not say which Keras wrote it; by its layers it is read as one of Keras {file.version}."
+        spec = replace(spec, notes=(*spec.notes, told))
     return (spec, places) if file.is_keras_3 else keep_meaning(spec, places, where)
 
 

@@ -31,6 +31,8 @@ class OldFile:
     backend: str
     weights: Mapping[str, tuple[Saved, ...]]
     """The weights of each layer of the model, in the order of the file."""
+    is_guessed: bool = False
+    """Whether the file does not say which Keras wrote it, and its layers tell."""
 
     @property
     def is_keras_1(self) -> bool:
@@ -69,7 +71,9 @@ def _read(file: h5py.File, container: Container) -> OldFile:
             "model.load_weights(...) this file, and model.save('name.keras')",
         )
     group = file["model_weights"]
-    version = _text(file.attrs.get("keras_version", group.attrs.get("keras_version", "1")))
+    document = parse_json(_text(config), f"{container.path}: model_config")
+    said = file.attrs.get("keras_version", group.attrs.get("keras_version"))
+    version = _version_of(document) if said is None else _text(said)
     backend = _text(file.attrs.get("backend", group.attrs.get("backend", "")))
     weights = {name: _weights(group[name], container.weights.size) for name in _names(group, "layer_names")}
     own = "top_level_model_weights"
@@ -78,7 +82,19 @@ def _read(file: h5py.File, container: Container) -> OldFile:
             f"the model in {container.path} has variables of its own, outside its layers",
             expected="a model whose variables all belong to layers",
         )
-    return OldFile(parse_json(_text(config), f"{container.path}: model_config"), version, backend, weights)
+    return OldFile(document, version, backend, weights, is_guessed=said is None)
+
+
+def _version_of(value: Any) -> str:
+    """Which Keras wrote a config, by words that only it has: Keras 3 policies of dtypes, Keras 2 initializers of kernels."""
+    if isinstance(value, list):
+        return max(map(_version_of, value), default="1")
+    if not isinstance(value, Mapping):
+        return "1"
+    if value.get("class_name") == "DTypePolicy":
+        return "3"
+    own = "2" if any(key.endswith(("kernel_initializer", "_v2")) for key in value) else "1"
+    return max([own, *map(_version_of, value.values())])
 
 
 def _weights(group: h5py.Group, size: int) -> tuple[Saved, ...]:

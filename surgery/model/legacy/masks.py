@@ -65,6 +65,8 @@ class Elsewhere:
     where: object
 
 
+UNBUILT = TensorRef("")
+"""What goes into a Sequential that does not say which shape it takes."""
 Mask = frozenset[NotEqual | Joined | AnyStep | Elsewhere]
 """What must all hold where a step counts."""
 
@@ -181,7 +183,7 @@ class _Level:
 
     def _called(self, layer: LayerSpec, number: int, call: Call) -> tuple[Call, list[Masks]]:
         """A call with the masks that it needs, and the masks of what it gives."""
-        refs = call.refs()
+        refs = call.refs() or (UNBUILT,)
         here = [self._of(ref) for ref in refs]
         kind = layer.class_name
         if layer.inner:
