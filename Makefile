@@ -25,6 +25,7 @@ help:
 	@echo "make language-server  fetch yaml-language-server from npm, for the tests of the schema in an editor"
 	@echo "make crash-test  kill processes at random, and let each operation of a commit fail"
 	@echo "make test-cpus   run the tests three times: with all instructions of this CPU, with AVX2 and with SSE4.1 alone"
+	@echo "make keras2      files of Keras 2, every layer class, against Keras 2 itself: half an hour; needs tf_keras, and installs it"
 	@echo "make applications  surgery on every model of keras.applications: long"
 
 $(BIN)/python:
@@ -56,7 +57,7 @@ quick: .venv/test.stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -q -m "not keras and not fuzz and not crash and not applications"
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not promise and not applications"
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not promise and not applications and not keras2"
 
 check: lint types imports stale
 
@@ -85,7 +86,7 @@ generated: .venv/test.stamp
 	$(BIN)/python docs/print_reference.py docs/reference
 
 golden: generated
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not promise and not applications" --snapshot-update
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not promise and not applications and not keras2" --snapshot-update
 
 docs: .venv/docs.stamp
 	$(BIN)/python docs/print_reference.py docs/reference
@@ -113,6 +114,10 @@ test-cpus: .venv/test.stamp
 
 applications: .venv/test.stamp
 	$(BIN)/python -m pytest tests/applications -m "applications or keras" --timeout 3600
+
+keras2: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[keras2]'
+	$(BIN)/python -m pytest tests/keras2 -m keras2 -n $(PYTEST_WORKERS) --dist loadfile
 
 # The tests that need it say so and are skipped without it: make test fetches nothing from npm.
 language-server: .venv/test.stamp
