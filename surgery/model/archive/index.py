@@ -17,7 +17,7 @@ Identity = tuple[int, int, int, int, int]
 """Device, inode, size, times of modification and change."""
 
 KEPT = ("layers", "vars", "_layer_checkpoint_dependencies")
-"""What of a weights file is the model's; the last is what Keras 2.12 had for the first. An optimizer's variables are not read."""
+"""What of a weights file is the model's; the last is `layers` of Keras 2.12 to 2.14. An optimizer's variables are not read."""
 
 _KEPT: dict[Identity, Any] = {}
 _KEPT_FILES = 8

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from surgery.errors import ModelInvalid
 from surgery.model.archive.groups import attach, group_names, snake_case
 from surgery.model.archive.values import Place
 from surgery.model.config import from_config
@@ -21,7 +22,7 @@ from surgery.model.weights import Stored
 Places = dict[tuple[str, str], Place]
 
 DEPENDENCIES = "_layer_checkpoint_dependencies"
-"""Under which Keras 2.12 has what is in `layers` since."""
+"""Under which Keras 2.12 to 2.14 have what is in `layers` since."""
 
 OPERATION = re.compile(r"(tf|slicing)_op_lambda(_\d+)?")
 """The groups of what was a layer there, and is a bare operation in Keras 3."""
@@ -59,25 +60,43 @@ def _classes(document: Mapping[str, Any], inside: str = "") -> Iterator[tuple[st
 
 
 def _settled(spec: ModelSpec, group: Group, classes: Mapping[str, str], inside: str = "") -> Group:
-    """The groups of a model under their names since Keras 2.13.
+    """The groups of a model under their later names.
 
-    Keras 2.12 met each layer that has weights twice, and counted it twice.
+    Keras 2.12 and 2.13 met each layer that has weights twice, and counted it twice; Keras 2.14 once.
     """
     if DEPENDENCIES not in group.groups:
         return group
-    had, groups = group.groups[DEPENDENCIES].groups, {}
-    counts: dict[str, int] = {}
-    for name, new in group_names(spec, inside, classes).items():
-        layer = spec.by_name[name]
-        snake = snake_case(classes.get(join_path(inside, name), layer.class_name))
-        count = counts.get(snake, 0)
-        found = had.get(f"{snake}_{count}" if count else snake)
-        has_weights = found is not None and next(found.walk(), None) is not None
-        counts[snake] = count + 1 + has_weights
-        if found is not None:
-            groups[new] = _inside(layer, found, classes, join_path(inside, name))
+    had = group.groups[DEPENDENCIES].groups
+    full = {name for name, one in had.items() if next(one.walk(), None) is not None}
+    names = _counted(spec, full, classes, inside)
+    if full - set(names.values()):
+        names = group_names(spec, inside, classes)
+    lost = sorted(full - set(names.values()))
+    if lost:
+        raise ModelInvalid(
+            f"the weights of '{spec.name}' are in groups whose names no layer has: {', '.join(lost)}",
+            expected="groups as Keras 2.12 to 2.14 named them",
+            fix="load the model in the Keras that wrote it, and save it as .h5",
+        )
+    groups = {
+        new: _inside(spec.by_name[name], had[names[name]], classes, join_path(inside, name))
+        for name, new in group_names(spec, inside, classes).items()
+        if names[name] in had
+    }
     others = {name: other for name, other in group.groups.items() if name != DEPENDENCIES}
     return replace(group, groups={**others, "layers": Group(groups=groups)})
+
+
+def _counted(spec: ModelSpec, full: Collection[str], classes: Mapping[str, str], inside: str) -> dict[str, str]:
+    """The group of each layer where one of those that hold weights counts twice."""
+    names: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for layer in spec.listed:
+        snake = snake_case(classes.get(join_path(inside, layer.name), layer.class_name))
+        count = counts.get(snake, 0)
+        names[layer.name] = f"{snake}_{count}" if count else snake
+        counts[snake] = count + 1 + (names[layer.name] in full)
+    return names
 
 
 def _inside(layer: LayerSpec, group: Group, classes: Mapping[str, str], path: str) -> Group:
