@@ -260,6 +260,10 @@ def test_a_cell_is_called_with_its_state(tmp_path: Path) -> None:
         ("{op: append, layers: [{MultiHeadAttention: {num_heads: 1, key_dim: 2}}]}", "needs positions to attend over"),
         ("{op: append, layers: [{Softmax: {axis: 3}}]}", "Softmax over axis 3"),
         (
+            "{op: append, layers: [{RepeatVector: {n: 3}}, {TimeDistributed: {layer: {Add: {}}}}]}",
+            "TimeDistributed hands one tensor on, and Add takes several",
+        ),
+        (
             "{op: append, layers: [{Dense: {units: 3, name: c}}, {Attention: {inputs: [c, a]}}]}",
             "Attention needs a query and a key of the same features",
         ),

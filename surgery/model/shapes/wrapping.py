@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from surgery.model.calling import LISTS, SEPARATE
 from surgery.model.shapes.recurrent import GATES, need_states, states_of
 from surgery.model.shapes.rules import Built, Site, build_at, rule
 from surgery.model.spec import TensorSpec
@@ -11,6 +12,11 @@ from surgery.model.spec import TensorSpec
 def time_distributed(site: Site) -> Built | None:
     site.need_rank(3, "batch, time, ...", at_least=True)
     batch, time, *rest = site.shape
+    if site.inner("layer").class_name in (*LISTS, *SEPARATE):
+        raise site.refused(
+            f"TimeDistributed hands one tensor on, and {site.inner('layer').class_name} takes several",
+            expected="a layer of one input inside TimeDistributed",
+        )
     inside = site.at(site.inner("layer"), TensorSpec((batch, *rest), site.carried()))
     built = build_at(inside)
     if built is None or len(built.outputs) != 1:
