@@ -98,7 +98,8 @@ class Cast:
 
     def describe(self, path: str) -> str:
         text = self.of.describe(path)
-        return f"{f'moved from {path}' if text == 'kept' else text}{_converted(self)}"
+        moved = f"moved from {path}{text.removeprefix('kept')}" if text.startswith("kept") else text
+        return f"{moved}, cast from {self.before} to {self.dtype}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +228,12 @@ def in_dtype(source: WeightSource, dtype: str) -> WeightSource:
 
 
 def _converted(source: WeightSource) -> str:
-    """The words for the conversion that a source goes through."""
+    """The words for what values go through before they are cut or joined: their meaning in old files, their dtype."""
     match source:
-        case Cast(before=before, dtype=dtype):
-            return f", cast from {before} to {dtype}"
+        case Stored(meaning=meaning) if meaning:
+            return f", {meaning}"
+        case Cast(of=of, before=before, dtype=dtype):
+            return f"{_converted(of)}, cast from {before} to {dtype}"
         case Sliced(of=of) | Resampled(of=of) | Overlap(of=of):
             return _converted(of)
         case Stored() | Averaged() | Fresh():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,9 @@ def test_resampling_a_grid() -> None:
     assert np.allclose(new[0, :, 1], [0, 0.25, 0.75, 1])
 
 
+OLD = replace(STORED, meaning="times 1.2")
+
+
 @pytest.mark.parametrize(
     ("source", "shape", "is_fresh", "text"),
     [
@@ -103,6 +107,14 @@ def test_resampling_a_grid() -> None:
             "transplanted, the average: 0.5 of the source, 0.5 of b",
         ),
         (Overlap(STORED, FRESH), None, True, "overlap of dense (3, 4), rest fresh"),
+        (Cast(OLD, "float32", "float16"), (3, 4), False, "moved from dense, times 1.2, cast from float32 to float16"),
+        (Overlap(OLD, FRESH), None, True, "overlap of dense (3, 4), times 1.2, rest fresh"),
+        (
+            Sliced(Cast(OLD, "float32", "float16"), ((1, (0, NEW)),), FRESH),
+            (3, 2),
+            True,
+            "sliced from dense: 1 of 4 on axis 1, times 1.2, cast from float32 to float16, 1 new: fresh",
+        ),
         (FRESH, None, True, "fresh, GlorotUniform"),
     ],
 )

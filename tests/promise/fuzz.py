@@ -49,7 +49,11 @@ def fuzz(
     tally = Tally()
     for number in range((count + RECIPES - 1) // RECIPES) if only is None else [only]:
         random = Random(f"{seed}:{number}")
-        model = random_model(random)
+        try:
+            model = random_model(random)
+        except Exception as error:  # noqa: BLE001 - Keras refuses some of what is put together at random
+            tally.ends[f"no model: {type(error).__name__}"] += 1
+            continue
         source = saved(model, folder, is_h5=random.random() < 0.12)
         # What a file holds is what counts: Keras adds an adapter to its kernel when it saves.
         old = keras.models.load_model(source, compile=False)

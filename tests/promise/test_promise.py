@@ -41,3 +41,4 @@ def test_five_thousand_recipes(tmp_path: Path) -> None:
     print(tally)
     assert not tally.faults, "\n".join(tally.faults)
     assert tally.ends["applied"] > 1_500
+    assert sum(count for end, count in tally.ends.items() if end.startswith("no model")) < 20
