@@ -174,7 +174,7 @@ def test_a_map_with_one_loss_is_a_loss(folder: Path) -> None:
     ],
 )
 def test_losses_that_cannot_be(folder: Path, y: str, loss: str, what: str) -> None:
-    error = refused(folder, y=y, loss=loss)
+    error = refused(folder, y=y, loss=loss, callback="EarlyStopping: {monitor: val_loss}")
     assert what in str(error)
     assert "recipe.yaml:" in str(error)
 
@@ -199,7 +199,9 @@ def test_what_cannot_be(folder: Path) -> None:
         "training.data.train.y: an empty map is not possible here",
         "a map of at least 1",
     )
-    assert "a map with one or more of head, sign" in str(refused(folder, y="z").expected)
+    assert "a map with one or more of head, sign" in str(
+        refused(folder, y="z", callback="EarlyStopping: {monitor: val_loss}").expected
+    )
     error = refused(folder, callback="ModelCheckpoint: {filepath: best.keras}")
     assert isinstance(error, InvalidValue)
     assert "without 'head'" in error.what
