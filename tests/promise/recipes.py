@@ -72,8 +72,8 @@ class Writer:
         chance, last = self.random.random(), next(iter(made[-1].values()))
         if chance < 0.1 and "name" in last and "/" not in path:
             return [*made, {"Add": {"name": self.name(), "inputs": [last["name"], self.alike(shape)]}}]
-        if chance < 0.15 and shape is not None and "/" not in path:
-            size, name = [axis or 3 for axis in shape[1:]], self.name()
+        if chance < 0.15 and shape is not None and None not in shape[1:] and "/" not in path:
+            size, name = list(shape[1:]), self.name()
             return [{"Input": {"shape": size, "name": name}}, {"Concatenate": {"inputs": [path, name]}}]
         return self.joined(path, made, shape) if chance < 0.35 else made
 

@@ -14,6 +14,9 @@ def convolution(site: Site) -> Built:
     channels, groups, filters = channels_of(site), site.get("groups", 1), site.get("filters")
     if channels % groups:
         raise site.refused(f"{site.class_name}: {channels} channels cannot be divided into {groups} groups")
+    if filters % groups:
+        raise site.refused(f"{site.class_name}: {filters} filters cannot be divided into {groups} groups")
+    _refuse_both(site, rank)
     window = sizes(site.get("kernel_size"), rank)
     kernel = site.variable(0, "kernel", (*window, channels // groups, filters))
     made = with_lora(site, kernel)
@@ -47,9 +50,17 @@ def separable(site: Site) -> Built:
 def transposed(site: Site) -> Built:
     rank, spatial, _ = need_spatial(site)
     channels, filters = channels_of(site), site.get("filters")
+    _refuse_both(site, rank)
     window = sizes(site.get("kernel_size"), rank)
     kernel = site.variable(0, "kernel", (*window, filters, channels))
     return site.built(arranged(site, _unslid(site, rank, spatial), filters), kernel, _bias(site, 1, filters))
+
+
+def _refuse_both(site: Site, rank: int) -> None:
+    """Keras makes no layer with both, though depthwise and separable ones may have them. Keras 3.15."""
+    strides, dilation = (sizes(site.get(name, 1), rank) for name in ("strides", "dilation_rate"))
+    if max(strides) > 1 and max(dilation) > 1:
+        raise site.refused(f"{site.class_name} cannot have strides {strides} and a dilation_rate of {dilation} at once")
 
 
 def _slid(site: Site, rank: int, spatial: Shape) -> Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from surgery.errors import ShapeMismatch
 from surgery.model.shapes import build
 from surgery.model.spec import Call
-from tests.model.shapes.agreement import Case, assert_agreement, by_class, cases, layer_spec, refuses
+from tests.model.keras_objects import made
+from tests.model.shapes.agreement import Case, assert_agreement, built_by_rule, by_class, cases, layer_spec, refuses
 from tests.model.shapes.tensors import BY_RANK, IMAGE, SEQUENCE, TINY, UNSIZED, VECTOR, VOLUME
 
 pytestmark = pytest.mark.keras
@@ -120,3 +123,24 @@ def test_any_window_gives_the_shape_that_keras_computes(
     built = build(spec, case.specs, Call())
     assert built is not None
     assert built.output.shape == shape
+
+
+@pytest.mark.parametrize(
+    ("class_name", "config"),
+    [
+        ("Conv1D", {"strides": 2, "dilation_rate": 2}),
+        ("Conv2D", {"strides": [1, 2], "dilation_rate": [2, 1]}),
+        ("Conv3D", {"strides": 2, "dilation_rate": 3}),
+        ("Conv2DTranspose", {"strides": 2, "dilation_rate": 2}),
+        ("Conv2D", {"groups": 2}),
+    ],
+)
+def test_arguments_that_keras_does_not_take_together(class_name: str, config: dict[str, Any]) -> None:
+    arguments = {"filters": 3, "kernel_size": 2}
+    with pytest.raises(ValueError, match=r"strides|divisible"):
+        made("layers", {class_name: {**arguments, **config}})
+    spec = layer_spec(made("layers", {class_name: arguments}))
+    shape = (None, *(8,) * int(class_name.removesuffix("Transpose")[-2]), 4)
+    case = Case({class_name: {}}, (shape,))
+    with pytest.raises(ShapeMismatch):
+        built_by_rule(replace(spec, config={**spec.config, **config}), case)
