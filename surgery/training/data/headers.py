@@ -51,7 +51,8 @@ def header_errors(plan: Plan) -> list[SurgeryError]:
         for error in found:
             if error.what not in known:
                 known.add(error.what)
-                errors.append(error.at(plan.recipe.location(*field, *error.field)))
+                error.field = (*field, *error.field)
+                errors.append(error.at(plan.recipe.location(*error.field)))
     return errors
 
 
