@@ -51,12 +51,12 @@ def fuzz(
         random = Random(f"{seed}:{number}")
         try:
             model = random_model(random)
-        except Exception as error:  # noqa: BLE001 - Keras refuses some of what is put together at random
+            source = saved(model, folder, is_h5=random.random() < 0.12)
+            # What a file holds is what counts: Keras adds an adapter to its kernel when it saves.
+            old = keras.models.load_model(source, compile=False)
+        except Exception as error:  # noqa: BLE001 - Keras refuses some of what is put together at random, and of its own files
             tally.ends[f"no model: {type(error).__name__}"] += 1
             continue
-        source = saved(model, folder, is_h5=random.random() < 0.12)
-        # What a file holds is what counts: Keras adds an adapter to its kernel when it saves.
-        old = keras.models.load_model(source, compile=False)
         randomize(model, number)
         model.save(folder / OTHER)
         other = keras.models.load_model(folder / OTHER, compile=False)

@@ -252,7 +252,8 @@ def _sequential(random: Random, network: Network) -> Any:
     for _ in range(random.randint(2, 6)):
         source = network.tensors[-1]
         layer = getattr(network, f"_{('vector', 'sequence', 'image')[len(source.shape) - 2]}")(source)
-        if isinstance(layer, layers.MultiHeadAttention) or getattr(layer, "return_state", False):
+        is_single = not isinstance(layer, keras.Model) or (len(layer.inputs), len(layer.outputs)) == (1, 1)
+        if isinstance(layer, layers.MultiHeadAttention) or getattr(layer, "return_state", False) or not is_single:
             continue
         chain.append(layer)
         network.tensors.append(layer(source))
