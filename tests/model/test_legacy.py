@@ -410,3 +410,22 @@ def test_archives_of_keras_2_12_have_the_same_weights(name: str, twice: bool, tm
     assert found.keys() == expected.keys()
     for variable in expected:
         np.testing.assert_array_equal(found[variable], expected[variable])
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("name", ["wrapped", "recurrent"])
+def test_models_in_wrappers_have_shapes_and_variables_without_keras(name: str) -> None:
+    from surgery.execution.answers import KerasAnswers
+    from surgery.model import shapes
+    from surgery.model.prove import prove
+
+    spec = prove(read_model(KERAS_2 / f"{name}.h5"), again=True)
+    wrappers = [layer for layer in spec.layers if layer.class_name in ("TimeDistributed", "SpectralNormalization")]
+    assert wrappers
+    for wrapper in wrappers:
+        call = wrapper.calls[0]
+        ours, keras = shapes.build(wrapper, call.inputs, call), KerasAnswers().ask(wrapper, call.inputs, call)
+        assert ours is not None
+        assert ours.outputs == keras.outputs
+        found = [(one.key, one.shape, one.dtype, one.trainable) for one in ours.variables]
+        assert sorted(found) == sorted((one.key, one.shape, one.dtype, one.trainable) for one in keras.variables)
