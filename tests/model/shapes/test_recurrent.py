@@ -139,7 +139,7 @@ def test_agrees_with_keras(class_name: str, tmp_path: Path) -> None:
 
 def test_leaves_to_keras_what_no_rule_covers() -> None:
     every = [
-        *cases("SpectralNormalization", [[VECTOR]], {"layer": {"Dense": {"units": 2}}}),
+        *cases("SpectralNormalization", [[VECTOR]], {"layer": {"Activation": {"activation": "glu"}}}),
         *cases("Activation", [[VECTOR]], {"activation": "glu"}),
         *cases("StringLookup", [[(None, "string")]], {"vocabulary": ["a"]}),
     ]
