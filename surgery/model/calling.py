@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surgery.errors import GraphUnsupported
 from surgery.model import catalogue
 from surgery.model.catalogue import Argument, KerasClass
 from surgery.model.flow import flow
-from surgery.model.keras_object import LayerObject
 from surgery.model.spec import Call, LayerSpec, TensorRef, leaves
+
+if TYPE_CHECKING:
+    from surgery.model.keras_object import LayerObject
 
 # These take one list of tensors, so many of them. Keras 3.15.
 LISTS: Mapping[str, tuple[int, int | None]] = {

@@ -52,7 +52,7 @@ def _placed(order: list[str], after: ModelSpec) -> tuple[str, ...]:
     ranks = {name: (place, 1, 0) for name, place in places.items() if name in after.by_name}
     added = [layer.name for layer in after.layers if layer.name not in places]
     for rank, name in reversed(list(enumerate(added))):
-        readers = (places[reader] for reader in after.readers.get(name, ()))
+        readers = (places[reader] for reader in after.readers.get(name, ()) if reader in places)
         places[name] = min(readers, default=len(order)) if hole is None else hole
         ranks[name] = (places[name], 0, rank)
     return tuple(sorted(ranks, key=ranks.__getitem__))

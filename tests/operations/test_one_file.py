@@ -74,7 +74,8 @@ def test_one_new_file_is_a_new_operation(tmp_path: Path) -> None:
     plan = json.loads(surgery(folder, "plan", str(recipe), "--json"))
     assert plan["steps"][0]["op"] == "drop_bias"
     assert plan["parameters"]["before"] - plan["parameters"]["after"] == 6
-    assert {"path": "dense", "variable": "bias", "index": 1, "shape": [6], "source": "dropped"} in plan["ledger"]
+    (line,) = [line for line in plan["ledger"] if line["source"] == "dropped"]
+    assert (line["path"], line["variable"], line["shape"]) == ("dense", "bias", [6])
 
     assert "drop_bias" in surgery(folder, "ops")
     assert "The layers that lose their bias." in surgery(folder, "ops", "drop_bias")
