@@ -279,7 +279,8 @@ def _computes(entries: Sequence[Mapping[str, Any]], old: Any, new: Any, numbers:
         return
     if cuts and len(old.get_layer(cuts[0])._inbound_nodes) > 1:
         return
-    source = keras.Model(old.inputs, old.get_layer(cuts[0]).output) if cuts else old
+    # Of a nested model `output` would be its own, and not that of its call.
+    source = keras.Model(old.inputs, list(old.get_layer(cuts[0])._inbound_nodes[0].outputs)) if cuts else old
     one, two = (keras.tree.flatten(model(numbers, training=False)) for model in (source, new))
     for first, second in zip(one, two, strict=True):
         arrays = [np.asarray(keras.ops.convert_to_numpy(t)).astype("float64") for t in (first, second)]
