@@ -21,6 +21,7 @@ from surgery.training.recorder import EpochOrder
 from surgery.training.setting import StageWork
 from surgery.training.source_state import state_in_source
 from surgery.training.stages import train
+from tests.halves import halves
 from tests.training import small
 
 pytestmark = pytest.mark.keras
@@ -268,6 +269,7 @@ def test_a_stage_begins_its_schedule_and_its_mean_anew(tmp_path: Path) -> None:
     assert set(state_of(model).updates.values()) == {8}
 
 
+@halves
 def test_the_scaled_optimizer_of_mixed_precision_hands_on_too(tmp_path: Path) -> None:
     adam = {"optimizer": {"Adam": {"learning_rate": RATE}}, "epochs": 1, "layer_decay": None}
     model = small.model()

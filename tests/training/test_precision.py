@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.halves import halves
 from tests.training.small_gradients import CASES
 
-pytestmark = pytest.mark.keras
+pytestmark = [pytest.mark.keras, halves]
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
 

@@ -13,6 +13,7 @@ from surgery.training.devices import precision
 from surgery.training.progress import Lines
 from surgery.training.setting import StageWork
 from surgery.training.stages import train
+from tests.halves import halves
 from tests.training import small
 
 pytestmark = pytest.mark.keras
@@ -91,6 +92,7 @@ def test_a_schedule_and_a_logger_inside_the_folder_of_the_run(tmp_path: Path) ->
     assert (tmp_path / "logs/epochs.csv").read_text().startswith("epoch,accuracy")
 
 
+@halves
 def test_a_mixed_precision_leaves_the_policies_as_they_were(tmp_path: Path) -> None:
     model = small.model()
     with precision(model, "mixed_bfloat16"):

@@ -23,6 +23,7 @@ from surgery.training.resuming.callback_state import Callbacks, untaken
 from surgery.training.resuming.checkpoint import Checkpoint, read_checkpoint
 from surgery.training.setting import StageWork
 from surgery.training.stages import Outcome
+from tests.halves import halves
 from tests.training import small
 from tests.training.frozen_prefix.test_features import CUT, HEAD, images
 from tests.training.frozen_prefix.test_features import model as images_model
@@ -131,6 +132,7 @@ def half() -> keras.Model:
     return model
 
 
+@halves
 @pytest.mark.parametrize("factor", [{}, {"gradient_accumulation_steps": 3, "use_ema": True, "ema_momentum": 0.5}])
 def test_in_mixed_float16_with_its_scale_of_the_loss(tmp_path: Path, factor: dict[str, Any]) -> None:
     scaling = {
