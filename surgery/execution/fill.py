@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from surgery.execution.backend import load_keras
-from surgery.model.derive import derive
+from surgery.model.derive import derive, in_dtype
 from surgery.model.library import Library
 from surgery.model.spec import LayerSpec, ModelSpec, TensorSpec
 from surgery.planning.seeds import layer_seed
@@ -32,7 +32,8 @@ class LedgerValues:
     def __getitem__(self, name: tuple[str, str]) -> Array:
         path, key = name
         weight = next(weight for weight in self._layers[path][0].weights if weight.key == key)
-        return derive(weight.source, self._library.read, lambda: self._fresh_values(path)[key])
+        # Keras hands out the kernel of a layer with LoRA in the dtype that the layer computes in.
+        return derive(weight.source, self._library.read, lambda: in_dtype(self._fresh_values(path)[key], weight.dtype))
 
     def of_layer(self, path: str) -> Mapping[str, Array]:
         """All variables of one layer, by key."""

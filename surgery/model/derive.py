@@ -51,9 +51,14 @@ def derive(source: WeightSource, read: Read, make: Make) -> NDArray[Any]:
         case Averaged(parts):
             return _average([(read(stored), weight) for stored, weight in parts])
         case Cast(of, _, dtype):
-            return derive(of, read, make).astype(_dtype(dtype))
+            return in_dtype(derive(of, read, make), dtype)
         case Resampled(of, shape, grid):
             return _resampled(derive(of, read, make), shape, grid)
+
+
+def in_dtype(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """The values in a dtype that Keras names, rounded to the nearest number."""
+    return values.astype(_dtype(dtype), copy=False)
 
 
 def _overlap(old: NDArray[Any], fresh: NDArray[Any]) -> NDArray[Any]:
