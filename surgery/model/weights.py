@@ -60,6 +60,8 @@ class Sliced:
     """`(axis, indices)`: which indices of the source the result has along the axis; `NEW` where it has none of them."""
     rest: Fresh | Rest | None = None
     """What the new rows get."""
+    within: tuple[int, ...] | None = None
+    """The shape that the indices count in: that of the variable when it was cut."""
 
     def describe(self, path: str) -> str:
         shape = shape_of(self.of) or ()
@@ -171,6 +173,19 @@ def shape_of(source: WeightSource) -> tuple[int, ...] | None:
             return shape_of(of)
         case Overlap() | Fresh():
             return None
+
+
+def cut_amiss(source: WeightSource) -> Sliced | None:
+    """The cut in a source whose indices count in another shape than its values have: they did not fit their variable already."""
+    match source:
+        case Sliced(of=of, within=within):
+            return source if within is not None and shape_of(of) not in (None, within) else cut_amiss(of)
+        case Overlap(of=of) | Cast(of=of) | Resampled(of=of):
+            return cut_amiss(of)
+        case Stored() | Averaged() | Fresh():
+            return None
+        case _:
+            assert_never(source)
 
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")

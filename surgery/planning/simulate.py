@@ -24,7 +24,7 @@ from surgery.errors import (
 from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, SetArguments, UpdateConfig
 from surgery.model.quantization import is_spoiled, spoiled
 from surgery.model.spec import ModelSpec, WeightSpec, split_path
-from surgery.model.weights import dtype_of, shape_of, shape_text
+from surgery.model.weights import cut_amiss, dtype_of, shape_of, shape_text
 from surgery.operations import Operation, Phase
 from surgery.operations.operation import listed
 from surgery.operations.trainable import keeps_flag
@@ -221,11 +221,12 @@ class Simulation:
             return self._located(spoiled(path, self.model[path], weight), number)
         if not _is_misfit(weight):
             return self._located(_not_initialized(path, weight), number)
-        old = f"{shape_text(shape_of(weight.source) or weight.shape)} {dtype_of(weight.source) or weight.dtype}"
+        amiss = cut_amiss(weight.source)
+        needed, source = (weight.shape, weight.source) if amiss is None else (amiss.within or weight.shape, amiss.of)
+        old = f"{shape_text(shape_of(source) or needed)} {dtype_of(source) or weight.dtype}"
         return self._located(
             WeightMismatch(
-                f"after it the {weight.name} of '{path}' would be {shape_text(weight.shape)} {weight.dtype}, "
-                f"and its weights are {old}",
+                f"after it the {weight.name} of '{path}' would be {shape_text(needed)} {weight.dtype}, and its weights are {old}",
                 expected="weights that fit, or a word on what becomes of them",
                 fix=f"add: {{op: reinitialize, layers: {path}}}",
             ),
@@ -246,7 +247,7 @@ class Simulation:
 
 def _is_misfit(weight: WeightSpec) -> bool:
     """Whether the values are of another shape or dtype than their variable."""
-    is_same_shape = shape_of(weight.source) in (None, weight.shape)
+    is_same_shape = shape_of(weight.source) in (None, weight.shape) and cut_amiss(weight.source) is None
     return not is_same_shape or dtype_of(weight.source) not in (None, weight.dtype)
 
 

@@ -65,4 +65,4 @@ def _source(path: str, weight: WeightSpec, cuts: tuple[tuple[int, tuple[int, ...
         )
     has_new = any(NEW in rows for _, rows in cuts)
     rest = Fresh(weight.initializer) if new == "initializer" else new
-    return Sliced(weight.source, cuts, rest if has_new else None)
+    return Sliced(weight.source, cuts, rest if has_new else None, weight.shape)
