@@ -176,11 +176,13 @@ def shape_of(source: WeightSource) -> tuple[int, ...] | None:
 
 
 def cut_amiss(source: WeightSource) -> Sliced | None:
-    """The cut in a source whose indices count in another shape than its values have: they did not fit their variable already."""
+    """The cut in a source whose indices count along an axis of another size than its values have: they did not fit their variable."""
     match source:
-        case Sliced(of=of, within=within):
-            return source if within is not None and shape_of(of) not in (None, within) else cut_amiss(of)
-        case Overlap(of=of) | Cast(of=of) | Resampled(of=of):
+        case Sliced(of=of, axes=axes, within=tuple(within)):
+            old = shape_of(of)
+            is_amiss = old is not None and any(old[axis : axis + 1] != within[axis : axis + 1] for axis, _ in axes)
+            return source if is_amiss else cut_amiss(of)
+        case Sliced(of=of) | Overlap(of=of) | Cast(of=of) | Resampled(of=of):
             return cut_amiss(of)
         case Stored() | Averaged() | Fresh():
             return None
