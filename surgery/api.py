@@ -49,8 +49,8 @@ class KerasWhenAsked:
     def materialize(self, recipe: Recipe) -> Path:
         return self._keras().materialize(recipe)
 
-    def own_methods(self, author: CustomClass) -> tuple[str, ...]:
-        return self._keras().own_methods(author)
+    def overridden_methods(self, custom: CustomClass) -> tuple[str, ...]:
+        return self._keras().overridden_methods(custom)
 
     def close(self) -> None:
         """Removes what `materialize` made."""

@@ -9,12 +9,11 @@ from typing import Any
 
 from surgery.errors import ShapeMismatch
 from surgery.execution.custom import class_called, custom_objects, located
-from surgery.execution.named import OWN
 from surgery.execution.sources import build_source
 from surgery.execution.variables import stored_variables
 from surgery.model.config.writing import layer_document
 from surgery.model.shapes import Built, Variable
-from surgery.model.spec import Call, CustomClass, LayerSpec, TensorRef, TensorSpec
+from surgery.model.spec import Call, CustomClass, LayerSpec, TensorRef, TensorSpec, is_foreign
 from surgery.recipe import Recipe
 
 
@@ -57,7 +56,7 @@ class KerasAnswers:
             for key, value in (stored_variables(built) if layer.is_layer else {}).items()
         )
         kind = type(built)
-        if kind.__module__.split(".")[0] in OWN:
+        if not is_foreign(kind.__module__):
             return Built(outputs, variables)
         return Built(
             outputs, variables, CustomClass(kind.__module__, kind.__name__, keras.saving.get_registered_name(kind))
@@ -74,7 +73,7 @@ class KerasAnswers:
             model.save(path)
         return path
 
-    def own_methods(self, author: CustomClass) -> tuple[str, ...]:
+    def overridden_methods(self, custom: CustomClass) -> tuple[str, ...]:
         """The methods of Keras' models that a model class from outside Keras has its own of, or a class that it inherits from.
 
         Raises:
@@ -82,13 +81,10 @@ class KerasAnswers:
         """
         import keras
 
-        kind = class_called(author, self._trust)
+        kind = class_called(custom, self._trust)
         public = {name for name in dir(keras.Model) if not name.startswith("_")} | {"call", "__call__"}
         written = {
-            name
-            for base in kind.__mro__
-            if base.__module__.split(".")[0] not in (*OWN, "builtins")
-            for name in vars(base)
+            name for base in kind.__mro__ if is_foreign(base.__module__) and base is not object for name in vars(base)
         }
         return tuple(sorted(public & written - {"get_config", "from_config"}))
 

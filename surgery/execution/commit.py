@@ -130,7 +130,7 @@ def verify(
     Raises:
         FileUnreadable: what it was made of is damaged.
         PromiseBroken: at the first thing that is not as planned.
-        RunFailed: training left numbers that are none.
+        RunFailed: training left NaN or infinite values.
     """
     if sources is not None:
         sources.compare()
@@ -158,13 +158,13 @@ def verify(
 def _not_finite(path: str, weight: WeightSpec, *, is_trained: bool) -> SurgeryError:
     if is_trained:
         return RunFailed(
-            f"after the training the {weight.name} of '{path}' holds values that are no finite numbers",
-            expected="finite numbers",
+            f"after the training the {weight.name} of '{path}' holds NaN or infinite values",
+            expected="finite values",
             fix="a learning rate 10 times smaller, or clipnorm: 1.0 in the optimizer",
         )
     return PromiseBroken(
-        f"the {weight.name} of '{path}' would begin with values that are no finite numbers",
-        expected=f"finite numbers from its initializer, {weight.initializer}",
+        f"the {weight.name} of '{path}' would begin with NaN or infinite values",
+        expected=f"finite values from its initializer, {weight.initializer}",
         fix="another initializer, or another dtype",
     )
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from surgery.errors import CodeFailed, UntrustedImport
-from surgery.execution.named import OWN, named, names_alone
+from surgery.execution.named import named, names_alone
 from surgery.execution.users_code import users_errors
 from surgery.model.scan.classes import is_name_alone
-from surgery.model.spec import CustomClass, LayerSpec, ModelSpec
+from surgery.model.spec import CustomClass, LayerSpec, ModelSpec, is_foreign
 
 
 def custom_objects(spec: LayerSpec | ModelSpec, trust: Sequence[str]) -> Mapping[str, Any]:
@@ -24,7 +24,7 @@ def custom_objects(spec: LayerSpec | ModelSpec, trust: Sequence[str]) -> Mapping
     found: dict[str, Any] = {}
     for layer in layers:
         module = layer.module
-        if module and module.split(".")[0] not in OWN:
+        if module and is_foreign(module):
             found[layer.registered_name or layer.class_name] = load(module, layer.class_name, trust)
         found |= {name: _function(name, module, trust) for name, module in _functions(layer.config)}
         found |= {name: named(name, trust) for name in names_alone(layer.config)}
@@ -40,7 +40,7 @@ def located(layer: LayerSpec, trust: Sequence[str]) -> LayerSpec:
     name = layer.registered_name or layer.class_name
     if is_name_alone(layer.module, name):
         found = named(name, trust)
-    elif layer.module and layer.module.split(".")[0] not in OWN and layer.registered_name is None:
+    elif layer.module and is_foreign(layer.module) and layer.registered_name is None:
         found = load(layer.module, layer.class_name, trust)
     else:
         return layer
@@ -50,18 +50,18 @@ def located(layer: LayerSpec, trust: Sequence[str]) -> LayerSpec:
     return replace(layer, module=found.__module__, class_name=found.__name__, registered_name=registered)
 
 
-def class_called(author: CustomClass, trust: Sequence[str]) -> Any:
+def class_called(custom: CustomClass, trust: Sequence[str]) -> Any:
     """A class as a file names it, with or without its module."""
-    if author.module is not None:
-        return load(author.module, author.class_name, trust)
-    return named(author.registered_name or author.class_name, trust)
+    if custom.module is not None:
+        return load(custom.module, custom.class_name, trust)
+    return named(custom.registered_name or custom.class_name, trust)
 
 
 def _functions(config: Any) -> Iterator[tuple[str, str]]:
     """The functions that a config names and that are not Keras' own, with their module: that of a Lambda, an activation."""
     match config:
         case {"class_name": "function", "module": str(module), "config": str(name)}:
-            if module.split(".")[0] not in OWN:
+            if is_foreign(module):
                 yield name, module
         case Mapping():
             for value in config.values():

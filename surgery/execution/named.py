@@ -11,8 +11,7 @@ from typing import Any
 from surgery.errors import UntrustedImport
 from surgery.execution.users_code import users_errors
 from surgery.model.scan.classes import is_name_alone
-
-OWN = ("keras", "keras_hub")
+from surgery.model.spec import is_foreign
 
 
 def named(name: str, trust: Sequence[str]) -> Any:
@@ -54,7 +53,7 @@ def _not_one(name: str, several: list[str], failures: list[str]) -> UntrustedImp
         told, fix = f"it could be {' or '.join(several)}", f"--trust {several[0]}, in place of its module"
     else:
         told = "; ".join(["no trusted module has it", *failures])
-        fix = "--trust MODULE, the one that defines it, and under the recipe's imports: [MODULE]"
+        fix = "--trust MODULE for the module that defines it, and imports: [MODULE] in the recipe"
     return UntrustedImport(
         f"the file has the class '{name}' without its module, and {told}",
         expected="one class of that name in the modules that are granted and under the recipe's 'imports'",
@@ -98,7 +97,7 @@ def _home(entry: str) -> str | ImportError:
 
 def _is_granted(value: Any, trust: Sequence[str]) -> bool:
     """Whether it is a class that was granted: of a trusted module, and not one that the module has from Keras or elsewhere."""
-    if not isinstance(value, type) or value.__module__.split(".")[0] in OWN:
+    if not isinstance(value, type) or not is_foreign(value.__module__):
         return False
     names = (value.__module__, f"{value.__module__}.{value.__name__}")
     return any(names[0].startswith(f"{entry}.") or entry in names for entry in trust)

@@ -149,8 +149,7 @@ def class_of_layer(layer: LayerSpec) -> KerasClass | None:
     """The class in the catalogue, where it is Keras' own; that of any model for a nested one."""
     if layer.inner:
         return MODEL
-    is_own = (layer.module or "keras").split(".")[0] == "keras" and ">" not in (layer.registered_name or "")
-    return catalogue.find("layers", layer.class_name) if layer.is_layer and is_own else None
+    return catalogue.find("layers", layer.class_name) if layer.is_layer and layer.is_of_keras else None
 
 
 def arguments(layer: LayerSpec, call: Call) -> Mapping[str, Any]:

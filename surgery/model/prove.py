@@ -12,12 +12,21 @@ from dataclasses import replace
 
 from surgery.errors import ShapeMismatch, ShapeUnknown
 from surgery.model import shapes
-from surgery.model.config.author import OWN
 from surgery.model.counterparts import counterparts
 from surgery.model.flow import flow
 from surgery.model.scan.classes import is_name_alone
 from surgery.model.shapes import Built, Variable
-from surgery.model.spec import Call, LayerSpec, ModelSpec, Shape, TensorRef, TensorSpec, WeightSpec, join_path
+from surgery.model.spec import (
+    Call,
+    LayerSpec,
+    ModelSpec,
+    Shape,
+    TensorRef,
+    TensorSpec,
+    WeightSpec,
+    is_foreign,
+    join_path,
+)
 from surgery.model.weights import Fresh, shape_text
 
 Ask = Callable[[LayerSpec, tuple[TensorSpec, ...], Call], Built]
@@ -242,7 +251,7 @@ def _lacks_its_place(layer: LayerSpec) -> bool:
     """Whether the file names a class from outside Keras by halves, so that only its module can tell the rest."""
     if layer.module is None:
         return is_name_alone(None, layer.registered_name or layer.class_name)
-    return layer.registered_name is None and layer.module.split(".")[0] not in OWN
+    return layer.registered_name is None and is_foreign(layer.module)
 
 
 def _fed(layer: LayerSpec, tensor: TensorSpec | None) -> LayerSpec:

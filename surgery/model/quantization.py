@@ -61,7 +61,7 @@ def not_quantized(layer: LayerSpec) -> LayerSpec:
     return replace(layer, config=config)
 
 
-def is_spoiled(layer: LayerSpec, weight: WeightSpec) -> bool:
+def breaks_quantization(layer: LayerSpec, weight: WeightSpec) -> bool:
     """Whether a variable of a quantized layer is to be made, cut or mixed: the numbers mean nothing without their scales, and new ones
     are zeros, so that only whole variables of a file can be kept."""
     mode = quantization(layer)
@@ -69,12 +69,17 @@ def is_spoiled(layer: LayerSpec, weight: WeightSpec) -> bool:
     return mode not in (None, "float8") and weight is first and not isinstance(weight.source, Stored)
 
 
-def spoiled(path: str, layer: LayerSpec, weight: WeightSpec) -> GraphUnsupported:
+def broken_quantization(path: str, layer: LayerSpec, weight: WeightSpec) -> GraphUnsupported:
     """The error for such a variable."""
     mode = quantization(layer)
     return GraphUnsupported(
         f"after it the {weight.name} of '{path}', which is quantized ({mode}), would be made anew, cut or mixed: its numbers "
         "mean nothing without their scales, and Keras begins both with zeros and ones",
         expected="all weights of a quantized layer as they are in a file, or a layer that is not quantized",
-        fix=f"{{op: replace, layers: {path}, with: [{{{layer.class_name}: {{inherit: true, dtype: float32}}}}], weights: fresh}}",
+        fix=plain_layer(path, layer),
     )
+
+
+def plain_layer(path: str, layer: LayerSpec, dtype: str = "float32") -> str:
+    """The operation that puts a new layer that is not quantized in the place of one that is."""
+    return f"{{op: replace, layers: {path}, with: [{{{layer.class_name}: {{inherit: true, dtype: {dtype}}}}}], weights: fresh}}"

@@ -17,6 +17,14 @@ from surgery.model.weights import WeightSource
 Shape = tuple[int | None, ...]
 Config = Mapping[str, Any]
 
+KERAS = ("keras", "keras_hub")
+"""Packages whose classes need no grant."""
+
+
+def is_foreign(module: str) -> bool:
+    """Whether a module is of a package that must be granted."""
+    return module.split(".")[0] not in KERAS
+
 
 @dataclass(frozen=True, slots=True)
 class TensorRef:
@@ -111,6 +119,11 @@ class LayerSpec:
         return self.class_name == "InputLayer"
 
     @property
+    def is_of_keras(self) -> bool:
+        """Whether its class is one of Keras itself, not of KerasHub or of another package."""
+        return (self.module or "keras").split(".")[0] == "keras" and ">" not in (self.registered_name or "")
+
+    @property
     def is_layer(self) -> bool:
         """False for a bare operation of `keras.ops`, which `model.layers` leaves out."""
         return not (self.module or "").startswith("keras.src.ops")
@@ -179,8 +192,8 @@ class ModelSpec(InNotebook):
     """Whether it was read from a file of Keras 1 or 2."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What reading a file of Keras 1 or 2 changed so that Keras 3 computes the same, a sentence each."""
-    author: CustomClass | None = None
-    """The model class of its author's own that the file names; the spec is the Functional or Sequential that it is by its graph."""
+    custom_class: CustomClass | None = None
+    """The custom model class that the file names; the spec is the Functional or Sequential that it is by its graph."""
     order: tuple[str, ...] = field(default=(), compare=False, repr=False)
     """The names of the layers in the order that ranges and indices of a recipe mean, where that may not be Keras' own."""
 

@@ -175,15 +175,15 @@ def shape_of(source: WeightSource) -> tuple[int, ...] | None:
             return None
 
 
-def cut_amiss(source: WeightSource) -> Sliced | None:
+def misaligned_cut(source: WeightSource) -> Sliced | None:
     """The cut in a source whose indices count along an axis of another size than its values have: they did not fit their variable."""
     match source:
         case Sliced(of=of, axes=axes, within=tuple(within)):
             old = shape_of(of)
-            is_amiss = old is not None and any(old[axis : axis + 1] != within[axis : axis + 1] for axis, _ in axes)
-            return source if is_amiss else cut_amiss(of)
+            is_misaligned = old is not None and any(old[axis : axis + 1] != within[axis : axis + 1] for axis, _ in axes)
+            return source if is_misaligned else misaligned_cut(of)
         case Sliced(of=of) | Overlap(of=of) | Cast(of=of) | Resampled(of=of):
-            return cut_amiss(of)
+            return misaligned_cut(of)
         case Stored() | Averaged() | Fresh():
             return None
         case _:

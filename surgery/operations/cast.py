@@ -8,7 +8,7 @@ from typing import Any, Literal
 from surgery.errors import GraphUnsupported
 from surgery.model.configured import policy
 from surgery.model.edits import Edit, UpdateConfig
-from surgery.model.quantization import quantization
+from surgery.model.quantization import plain_layer, quantization
 from surgery.model.select import Selector
 from surgery.model.spec import LayerSpec, ModelSpec
 from surgery.model.weights import FLOATS
@@ -57,7 +57,7 @@ class Cast(Operation):
             raise GraphUnsupported(
                 f"'{path}' is quantized ({mode}), and another dtype would take that away",
                 expected="layers that compute with floats",
-                fix=f"leave it out: layers: {{all: [..., {{not: {path}}}]}}; or put a layer that is not quantized in its place",
+                fix=plain_layer(path, layer, self.dtype),
                 field=("layers",),
             )
         # The values follow the dtype of their variable, whatever else is done to them.

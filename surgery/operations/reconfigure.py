@@ -84,17 +84,16 @@ class Reconfigure(Operation):
         return {key: value for key, value in config.items() if layer.config.get(key) != value}
 
     def _problems(self, layer: LayerSpec) -> Iterator[Problem]:
-        is_own = (layer.module or "keras").split(".")[0] == "keras" and ">" not in (layer.registered_name or "")
         known = catalogue.find("layers", layer.class_name) if layer.is_layer else None
         if self.call:
             found = check_call(class_of_layer(layer), layer.class_name, self.call)
             yield from (problem.below("call") for problem in found)
-        if known and is_own:
+        if known and layer.is_of_keras:
             yield from (
                 problem.below("config")
                 for problem in check_arguments(known, layer.class_name, self.config, partial=True)
             )
-        elif is_own:
+        elif layer.is_of_keras:
             yield from (problem.below("config") for problem in check_values(layer.class_name, self.config))
         else:
             yield from (problem.below("config") for problem in check_plain(self.config))

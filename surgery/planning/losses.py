@@ -21,13 +21,11 @@ NO_PROBABILITIES = frozenset(
     {"elu", "gelu", "leaky_relu", "mish", "relu", "relu6", "selu", "silu", "softsign", "swish", "tanh"}
 )
 """Activations whose values are no probabilities, and no logits either."""
-PASSED_ON = frozenset(
-    {
-        *("Reshape", "Flatten", "Permute", "Identity", "ActivityRegularization", "Dropout", "GaussianNoise"),
-        *("GaussianDropout", "AlphaDropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-        *("Cropping1D", "Cropping2D", "Cropping3D", "UpSampling1D", "UpSampling2D", "UpSampling3D", "RepeatVector"),
-    }
-)
+PASSED_ON = frozenset({
+    "ActivityRegularization", "AlphaDropout", "Cropping1D", "Cropping2D", "Cropping3D", "Dropout", "Flatten", "GaussianDropout",
+    "GaussianNoise", "Identity", "Permute", "RepeatVector", "Reshape", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
+    "UpSampling1D", "UpSampling2D", "UpSampling3D",
+})  # fmt: skip
 """Layers whose values are those that they read."""
 OF_CLASS = {"Softmax": "softmax", "ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "PReLU": "leaky_relu"}
 
@@ -49,7 +47,7 @@ def last_activation(model: ModelSpec, ref: TensorRef) -> tuple[str | None, int |
 
 def _activation(layer: LayerSpec) -> str | None:
     """That of a layer alone; `passed on` where it has none of its own and gives what it reads."""
-    if (layer.module or "keras").partition(".")[0] != "keras":
+    if not layer.is_of_keras:
         return None
     if layer.class_name in OF_CLASS:
         return OF_CLASS[layer.class_name] if layer.config.get("axis", -1) == -1 or layer.class_name == "PReLU" else None

@@ -20,8 +20,8 @@ from surgery.model.shapes import Built
 from surgery.model.spec import Call, CustomClass, LayerSpec, ModelSpec, TensorSpec
 from surgery.operations import Operation, Phase
 from surgery.planning.augmentation import augmentation_errors, augmentation_notes
-from surgery.planning.author import author_notes
 from surgery.planning.code import refuse_code, without_code
+from surgery.planning.custom_class import custom_class_notes
 from surgery.planning.flags import flag_notes
 from surgery.planning.gradual import Field, Part, parts
 from surgery.planning.guards import GuardPlan, guard_plans
@@ -55,7 +55,7 @@ class KerasSide(Protocol):
     def materialize(self, recipe: Recipe) -> Path:
         """The file of a source model that only Keras can make."""
 
-    def own_methods(self, author: CustomClass) -> tuple[str, ...]:
+    def overridden_methods(self, custom: CustomClass) -> tuple[str, ...]:
         """What a model class from outside Keras has in place of the methods that Keras' own have."""
 
 
@@ -78,7 +78,7 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
     except SurgeryError as error:
         error.at(recipe.location("model"))
         raise
-    told = _of_the_author(recipe, source, keras)
+    told = _of_its_class(recipe, source, keras)
     refuse_patterns(recipe, source.spec)
     if source.holds_code:
         ask = without_code(ask, trust)
@@ -95,12 +95,12 @@ def make_plan(recipe: Recipe, keras: KerasSide | None = None, trust: tuple[str, 
     return replace(made, trust=trust, notes=(*(keras.notes if keras else ()), *told, *made.notes))
 
 
-def _of_the_author(recipe: Recipe, source: Source, keras: KerasSide | None) -> tuple[str, ...]:
-    author = source.spec.author
-    if author is None:
+def _of_its_class(recipe: Recipe, source: Source, keras: KerasSide | None) -> tuple[str, ...]:
+    custom = source.spec.custom_class
+    if custom is None:
         return ()
     try:
-        return tuple(author_notes(source, keras.own_methods(author) if keras else None))
+        return tuple(custom_class_notes(source, keras.overridden_methods(custom) if keras else None))
     except SurgeryError as error:
         raise error.at(recipe.location("model")) from None
 

@@ -110,8 +110,6 @@ def signal_errors(
         for number, stage in enumerate(training.stages):
             spec = next(planned.spec for planned in stages if planned.number == number)
             signals = signals_of(stage, _learned(training.data.train, spec), has_validation=watched(training))
-            if (spec.module or "keras").partition(".")[0] != "keras":  # a train_step of its own logs what it likes
-                signals = Signals(signals.names, signals.has_validation, is_all=False)
             for error in (*stage_errors(stage, signals), *_steps_of_nothing(stage, signals)):
                 errors.append(error.at(recipe.location("training", "stages", number, *error.field)))
     for number, evaluation in enumerate(recipe.evaluation):

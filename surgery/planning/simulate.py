@@ -22,9 +22,9 @@ from surgery.errors import (
     flatten,
 )
 from surgery.model.edits import Edit, Prove, RemoveLayer, RenameLayer, SetArguments, UpdateConfig
-from surgery.model.quantization import is_spoiled, spoiled
+from surgery.model.quantization import breaks_quantization, broken_quantization
 from surgery.model.spec import ModelSpec, WeightSpec, split_path
-from surgery.model.weights import cut_amiss, dtype_of, shape_of, shape_text
+from surgery.model.weights import dtype_of, misaligned_cut, shape_of, shape_text
 from surgery.operations import Operation, Phase
 from surgery.operations.operation import listed
 from surgery.operations.trainable import keeps_flag
@@ -146,7 +146,7 @@ class Simulation:
             for path, layer, _, weight in variables(model)
             if _is_misfit(weight)
             or (_is_unmakeable(weight) and (path, weight.key) not in self._met)
-            or is_spoiled(layer, weight)
+            or breaks_quantization(layer, weight)
         }
         self.misfits = {key: self.misfits.get(key, number) for key in sorted(misfits)}
 
@@ -217,12 +217,14 @@ class Simulation:
 
     def _misfit(self, path: str, key: str, number: int) -> SurgeryError:
         weight = next(w for w in self.model[path].weights if w.key == key)
-        if is_spoiled(self.model[path], weight):
-            return self._located(spoiled(path, self.model[path], weight), number)
+        if breaks_quantization(self.model[path], weight):
+            return self._located(broken_quantization(path, self.model[path], weight), number)
         if not _is_misfit(weight):
             return self._located(_not_initialized(path, weight), number)
-        amiss = cut_amiss(weight.source)
-        needed, source = (weight.shape, weight.source) if amiss is None else (amiss.within or weight.shape, amiss.of)
+        misaligned = misaligned_cut(weight.source)
+        needed, source = (
+            (weight.shape, weight.source) if misaligned is None else (misaligned.within or weight.shape, misaligned.of)
+        )
         old = f"{shape_text(shape_of(source) or needed)} {dtype_of(source) or weight.dtype}"
         return self._located(
             WeightMismatch(
@@ -247,7 +249,7 @@ class Simulation:
 
 def _is_misfit(weight: WeightSpec) -> bool:
     """Whether the values are of another shape or dtype than their variable."""
-    is_same_shape = shape_of(weight.source) in (None, weight.shape) and cut_amiss(weight.source) is None
+    is_same_shape = shape_of(weight.source) in (None, weight.shape) and misaligned_cut(weight.source) is None
     return not is_same_shape or dtype_of(weight.source) not in (None, weight.dtype)
 
 

@@ -130,8 +130,10 @@ def test_numbers_without_their_scales_are_refused_with_a_fix_that_works(
 
 def test_a_cast_is_refused_and_not_called_done(tmp_path: Path) -> None:
     saved(dense, "int8", tmp_path / "source.keras")
-    with pytest.raises(SurgeryError, match="is quantized"):
+    with pytest.raises(SurgeryError, match="is quantized") as caught:
         planned(tmp_path, "{op: cast, layers: hidden, dtype: mixed_bfloat16}")
+    (error,) = flatten(caught.value)
+    apply_to_file(planned(tmp_path, str(error.fix)), tmp_path / "result.keras", prove=True)
 
 
 def test_numbers_of_floats_do_not_become_those_of_integers(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def read_assets(path: str | Path) -> dict[tuple[str, str], bytes]:
 
 
 def stored_beside(path: str | Path) -> tuple[str, ...]:
-    """The groups of weights that belong to no layer of the model: what a class of its author's own keeps besides its graph.
+    """The groups of weights that belong to no layer of the model: what a custom model class keeps besides its graph.
 
     Raises:
         As `read_model`.

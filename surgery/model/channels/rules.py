@@ -27,8 +27,7 @@ def rule_for(layer: LayerSpec) -> Rule | None:
     """The rule of a layer of Keras, or of a bare operation."""
     if not layer.is_layer:
         return _OPERATIONS.get(layer.class_name)
-    is_own = (layer.module or "keras").split(".")[0] == "keras" and ">" not in (layer.registered_name or "")
-    return _RULES.get(layer.class_name) if is_own else None
+    return _RULES.get(layer.class_name) if layer.is_of_keras else None
 
 
 def _rule(*class_names: str) -> Callable[[Rule], Rule]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from surgery.errors import ModelInvalid, ModelUnsupported
-from surgery.model.config.author import of_keras
+from surgery.model.config.custom_class import without_custom_class
 from surgery.model.config.nodes import Tensors, has_layers, is_functional, read_calls, read_structure
 from surgery.model.config.shared import COMPILED, KEY, refuse_shared_layers, without_compiled
 from surgery.model.order import keras_order
@@ -28,8 +28,8 @@ def from_config(document: Mapping[str, Any]) -> ModelSpec:
         ModelInvalid: a document that contradicts itself.
     """
     refuse_shared_layers(document)
-    plain, author = of_keras(without_compiled(document, KEY))
-    return replace(_model(plain, "the model"), compile_config=document.get(COMPILED) or None, author=author)
+    plain, custom = without_custom_class(without_compiled(document, KEY))
+    return replace(_model(plain, "the model"), compile_config=document.get(COMPILED) or None, custom_class=custom)
 
 
 def _model(document: Mapping[str, Any], where: str) -> ModelSpec:

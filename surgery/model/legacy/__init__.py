@@ -10,7 +10,7 @@ from surgery.errors import ModelUnsupported
 from surgery.model.archive.container import Container
 from surgery.model.archive.values import Place
 from surgery.model.config import from_config
-from surgery.model.config.author import of_keras
+from surgery.model.config.custom_class import without_custom_class
 from surgery.model.hdf5 import Group
 from surgery.model.legacy.activations import keep_activations
 from surgery.model.legacy.archives import attach_archive
@@ -43,7 +43,9 @@ def read_h5(container: Container) -> tuple[ModelSpec, dict[tuple[str, str], Plac
     file, where, problems = read_old_file(container), str(container.path), Problems()
     document = _of_keras_1(file, problems) if file.is_keras_1 else file.document
     converted = convert_config(document, where, problems)
-    spec, places = attach_old(replace(from_config(converted), author=of_keras(file.document)[1]), file)
+    spec, places = attach_old(
+        replace(from_config(converted), custom_class=without_custom_class(file.document)[1]), file
+    )
     spec = replace(spec, notes=tuple(problems.notes))
     if file.is_keras_1:
         spec = with_inferred(spec, problems)

@@ -6,26 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from surgery.model.legacy.layers import SEPARABLE, WITH_KERNEL
 from surgery.model.legacy.objects import Problems
 from surgery.model.legacy.weights import Places
 from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, WeightSpec, join_path, substitute
 from surgery.model.weights import Stored
 
-HOLDERS = frozenset(
-    {
-        *(
-            "Dense",
-            "EinsumDense",
-            "Conv1D",
-            "Conv2D",
-            "Conv3D",
-            "Conv1DTranspose",
-            "Conv2DTranspose",
-            "Conv3DTranspose",
-        ),
-        *("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
-    }
-)
+HOLDERS = WITH_KERNEL | SEPARABLE
 
 
 def keep_activations(spec: ModelSpec, places: Places, problems: Problems, inside: str = "") -> tuple[ModelSpec, Places]:

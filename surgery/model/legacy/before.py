@@ -7,52 +7,44 @@ from dataclasses import replace
 from typing import Any
 
 from surgery.model.legacy.objects import Problems
-from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef, join_path
+from surgery.model.legacy.passes import with_layers
+from surgery.model.spec import Call, LayerSpec, ModelSpec, TensorRef
 
 FLOATING = frozenset({"RandomBrightness", "RandomContrast", "Resizing"})
 """Layers that made floats of whole numbers first, and whose output is whole numbers now."""
-KEEPING = frozenset(
-    {
-        *("CenterCrop", "Concatenate", "Cropping1D", "Cropping2D", "Cropping3D", "Flatten", "Identity", "Permute"),
-        *("RandomCrop", "RandomFlip", "RepeatVector", "Reshape", "Resizing", "ZeroPadding1D", "ZeroPadding2D"),
-        *("MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "GlobalMaxPooling2D", "ZeroPadding3D"),
-    }
-)
+KEEPING = frozenset({
+    "CenterCrop", "Concatenate", "Cropping1D", "Cropping2D", "Cropping3D", "Flatten", "GlobalMaxPooling2D", "Identity", "MaxPooling1D",
+    "MaxPooling2D", "Permute", "RandomCrop", "RandomFlip", "RepeatVector", "Reshape", "Resizing", "UpSampling1D", "UpSampling2D",
+    "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
+})  # fmt: skip
 """Layers whose output may be whole numbers where their input is."""
 
 
-def keep_inputs(spec: ModelSpec, problems: Problems, inside: str = "") -> ModelSpec:
+def keep_inputs(spec: ModelSpec, problems: Problems) -> ModelSpec:
     """The model in which such a layer gets its input as it made it for itself.
 
     Args:
         spec: A model of Keras 1 or 2.
         problems: Gets the layers before which nothing can be put.
-        inside: The path of the model, where it is a nested one.
     """
-    layers: list[LayerSpec] = []
-    notes = list(spec.notes)
-    for layer in spec.layers:
-        path = join_path(inside, layer.name)
-        if layer.inner:
-            inner = keep_inputs(layer.inner, problems, path)
-            layers.append(replace(layer, inner=replace(inner, notes=())))
-            notes += inner.notes
-        elif _is_causal(layer.class_name, layer.config):
+
+    def change(model: ModelSpec, layer: LayerSpec, path: str) -> tuple[list[LayerSpec], list[str]]:
+        if _is_causal(layer.class_name, layer.config):
             reach = _number(layer.config.get("dilation_rate", 1)) * (_number(layer.config["kernel_size"]) - 1)
             changed = replace(layer, config={**layer.config, "padding": "valid"})
-            layers += put_before(spec, changed, "ZeroPadding1D", padding=[reach, 0])
-            notes.append(
-                f"'{layers[-2].name}' is put before '{path}', which in Keras 3 has no padding 'causal' of its own."
+            put, why = (
+                put_before(model, changed, "ZeroPadding1D", padding=[reach, 0]),
+                "has no padding 'causal' of its own",
             )
-        elif layer.class_name in FLOATING and _gets_integers(spec, layer):
-            layers += put_before(spec, layer, "Rescaling", scale=1.0, offset=0.0)
-            notes.append(
-                f"'{layers[-2].name}' is put before '{path}', which in Keras 3 makes no floats of whole numbers."
-            )
+        elif layer.class_name in FLOATING and _gets_integers(model, layer):
+            put, why = put_before(model, layer, "Rescaling", scale=1.0, offset=0.0), "makes no floats of whole numbers"
         else:
             _look_inside(layer.config, path, problems)
-            layers.append(layer)
-    return replace(spec, layers=tuple(layers), notes=tuple(notes))
+            return [layer], []
+        inside = path.removesuffix(layer.name)
+        return [*put], [f"'{inside}{put[0].name}' is put before '{path}', which in Keras 3 {why}."]
+
+    return with_layers(spec, change)
 
 
 def put_before(spec: ModelSpec, layer: LayerSpec, class_name: str, **arguments: Any) -> tuple[LayerSpec, LayerSpec]:

@@ -13,10 +13,12 @@ from typing import Any
 from surgery.model.archive.groups import snake_case
 from surgery.model.archive.values import Place
 from surgery.model.legacy.before import put_before
+from surgery.model.legacy.layers import SEPARABLE, WITH_KERNEL
 from surgery.model.legacy.layout import Scaled
 from surgery.model.legacy.objects import Problems
+from surgery.model.legacy.passes import with_layers
 from surgery.model.legacy.weights import Places, units_of
-from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec, join_path
+from surgery.model.spec import LayerSpec, ModelSpec, WeightSpec
 from surgery.model.weights import Stored
 
 FACTOR = 1.2
@@ -24,24 +26,7 @@ WHY = "hard_sigmoid was clip(0.2 x + 0.5) before Keras 3"
 
 LSTMS = frozenset({"LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 GRUS = frozenset({"GRU", "GRUCell"})
-WHOLE = frozenset(
-    {
-        *(
-            "Dense",
-            "EinsumDense",
-            "Conv1D",
-            "Conv2D",
-            "Conv3D",
-            "Conv1DTranspose",
-            "Conv2DTranspose",
-            "Conv3DTranspose",
-        ),
-        *("DepthwiseConv1D", "DepthwiseConv2D", "SimpleRNN", "SimpleRNNCell"),
-    }
-)
-"""Classes in which every weight is a factor or a summand of what the activation gets."""
-SEPARABLE = frozenset({"SeparableConv1D", "SeparableConv2D"})
-"""Classes in which the first kernel is a factor of the second one."""
+WHOLE = WITH_KERNEL | {"SimpleRNN", "SimpleRNNCell"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +45,27 @@ class Share:
         return f"times {FACTOR} at {self.names}: {WHY}" if self.names else f"times {FACTOR}: {WHY}"
 
 
-def keep_hard_sigmoid(
-    spec: ModelSpec, places: Places, problems: Problems, inside: str = ""
-) -> tuple[ModelSpec, Places]:
+def keep_hard_sigmoid(spec: ModelSpec, places: Places, problems: Problems) -> tuple[ModelSpec, Places]:
     """The model in which `hard_sigmoid` of Keras 3 gives what that of Keras 1 and 2 gave.
 
     Args:
         spec: A model of Keras 1 or 2, with its weights.
         places: Where its variables are.
         problems: Gets the layers for which this cannot be done.
-        inside: The path of the model, where it is a nested one.
     """
-    layers: list[LayerSpec] = []
-    notes = list(spec.notes)
-    for layer in spec.layers:
-        path = join_path(inside, layer.name)
-        if layer.inner:
-            inner, places = keep_hard_sigmoid(layer.inner, places, problems, path)
-            layers.append(replace(layer, inner=replace(inner, notes=())))
-            notes += inner.notes
-            continue
+    scaled_places = dict(places)
+
+    def change(model: ModelSpec, layer: LayerSpec, path: str) -> tuple[list[LayerSpec], list[str]]:
         if _is_activation(layer):
-            before, layer = put_before(spec, layer, "Rescaling", scale=FACTOR, offset=0.0)
-            layers += [before, layer]
-            notes.append(f"'{join_path(inside, before.name)}' is put before '{path}': {WHY}, and is x / 6 + 0.5 now.")
-            continue
+            before, layer = put_before(model, layer, "Rescaling", scale=FACTOR, offset=0.0)
+            inside = path.removesuffix(layer.name)
+            return [before, layer], [f"'{inside}{before.name}' is put before '{path}': {WHY}, and is x / 6 + 0.5 now."]
         scaled = _scaled(layer, path, problems)
-        places |= {(path, key): _times(places[path, key], share) for key, share in scaled.items()}
-        layers.append(replace(layer, weights=tuple(_told(weight, scaled.get(weight.key)) for weight in layer.weights)))
-    return replace(spec, layers=tuple(layers), notes=tuple(notes)), places
+        scaled_places.update({(path, key): _times(places[path, key], share) for key, share in scaled.items()})
+        weights = tuple(_told(weight, scaled.get(weight.key)) for weight in layer.weights)
+        return [replace(layer, weights=weights)], []
+
+    return with_layers(spec, change), scaled_places
 
 
 def _times(place: Place, share: Share) -> Place:

@@ -34,6 +34,13 @@ HARMLESS = frozenset(
 """Arguments that Keras 3 dropped because they changed how a layer computes and not what, or that the graph says again."""
 
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+WITH_KERNEL = frozenset({
+    "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose", "Dense", "DepthwiseConv1D",
+    "DepthwiseConv2D", "EinsumDense",
+})  # fmt: skip
+"""Classes that end in an activation, and in which every weight is a factor or a summand of what it gets."""
+SEPARABLE = frozenset({"SeparableConv1D", "SeparableConv2D"})
+"""Such classes in which the first kernel is a factor of the second one."""
 INTS = (int, float)
 
 

@@ -20,13 +20,11 @@ OPS = "keras.src.ops.numpy"
 MERGES = frozenset({"Add", "Subtract", "Average", "Multiply", "Maximum", "Minimum", "Concatenate"})
 CHANGED_BY_MASKS = frozenset({"Multiply", "Maximum", "Minimum", "Concatenate"})
 """Merges that Keras 3 computes otherwise when a mask is there; with one it cannot load a layer called `concatenate`."""
-PASSING = frozenset(
-    {
-        *("Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dense", "Dropout", "ELU"),
-        *("GaussianDropout", "GaussianNoise", "GroupNormalization", "LayerNormalization", "LeakyReLU", "PReLU", "ReLU"),
-        *("Softmax", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "UnitNormalization"),
-    }
-)
+PASSING = frozenset({
+    "Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dense", "Dropout", "ELU", "GaussianDropout",
+    "GaussianNoise", "GroupNormalization", "LayerNormalization", "LeakyReLU", "PReLU", "ReLU", "Softmax", "SpatialDropout1D",
+    "SpatialDropout2D", "SpatialDropout3D", "UnitNormalization",
+})  # fmt: skip
 """Layers whose output has the mask of their input, then and now."""
 DROPPING = frozenset({"Identity", "Normalization", "Rescaling"})
 """Layers whose output has the mask of their input now, and had none then."""
@@ -45,7 +43,7 @@ class NotEqual:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Concatenated:
     """Masks one after the other along the steps."""
 
     parts: tuple[Mask, ...]
@@ -67,7 +65,7 @@ class Elsewhere:
 
 UNBUILT = TensorRef("")
 """What goes into a Sequential that does not say which shape it takes."""
-Mask = frozenset[NotEqual | Joined | AnyStep | Elsewhere]
+Mask = frozenset[NotEqual | Concatenated | AnyStep | Elsewhere]
 """What must all hold where a step counts."""
 
 
@@ -226,7 +224,7 @@ class _Level:
         axis = layer.config.get("axis", -1)
         if layer.class_name == "Concatenate" and masked and axis not in (-1, 2):
             whole = len(masked) == len(here) and axis in (1, -2)
-            old = frozenset({Joined(tuple(masked)) if whole else Elsewhere(layer.name)})
+            old = frozenset({Concatenated(tuple(masked)) if whole else Elsewhere(layer.name)})
         if layer.class_name in CHANGED_BY_MASKS:
             return self._cut(layer, call, call.refs()), [Masks(old, None)]
         new = [masks.new for masks in here]
@@ -365,12 +363,12 @@ class _Level:
             whole = self._operation(layer, (whole, ref), f"{whole.layer}_and", "LogicalAnd", (whole, ref))
         return whole
 
-    def _atom(self, layer: LayerSpec, atom: NotEqual | Joined | AnyStep | Elsewhere) -> TensorRef:
+    def _atom(self, layer: LayerSpec, atom: NotEqual | Concatenated | AnyStep | Elsewhere) -> TensorRef:
         match atom:
             case NotEqual(ref, value, is_vector):
                 differs = self._operation(layer, atom, f"{ref.layer}_not_padding", "NotEqual", (ref, value))
                 return self._any(layer, differs) if is_vector else differs
-            case Joined(parts):
+            case Concatenated(parts):
                 refs = [self._written(layer, part) for part in parts]
                 return self._operation(layer, atom, f"{refs[0].layer}_joined", "Concatenate", (refs,), axis=1)
             case AnyStep(of):

@@ -167,7 +167,7 @@ class Config:
 
     @cached_property
     def names_alone(self) -> tuple[Object, ...]:
-        """Losses, metrics and optimizers that the author compiled the model with, and that the file has by their name alone: Keras has
+        """Custom losses, metrics and optimizers that the model was compiled with, and that the file has by their name alone: Keras has
         none of that name, and finds it only where a program hands it over."""
         known = allowlist()
         return tuple(
@@ -302,14 +302,14 @@ def not_allowed(config: Config) -> Found:
 
 @rule("class-compiled", FAMILY, Status.NOTED)
 def compiled(config: Config) -> Found:
-    """A loss, a metric or an optimizer of the author's own, with which the model was compiled. The file has its name and nothing
+    """A custom loss, metric or optimizer with which the model was compiled. The file has its name and nothing
     else. Surgery reads models without compiling them: it is not looked at and not carried over. Keras needs it under
     `custom_objects`, or `load_model(..., compile=False)`."""
     for found in config.names_alone:
         name = found.data.get("config") if found.is_function else found.name
         yield (
             _place(found, "config" if found.is_function else "class_name"),
-            f"compiled with {shown(name)}, of its author's own",
+            f"compiled with the custom {shown(name)}",
         )
 
 

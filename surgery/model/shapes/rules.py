@@ -196,8 +196,7 @@ def rule_for(layer: LayerSpec) -> Rule | None:
         return None
     if not layer.is_layer:
         return _OPERATIONS.get(layer.class_name)
-    is_own = (layer.module or "keras").split(".")[0] == "keras" and ">" not in (layer.registered_name or "")
-    return _RULES.get(layer.class_name) if is_own else None
+    return _RULES.get(layer.class_name) if layer.is_of_keras else None
 
 
 def known_classes() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A source whose model class is its author's own: what that class does beyond its graph, and that none of it goes into the result."""
+"""A source with a custom model class: what the class does beyond its graph, and that none of it goes into the result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CALLS = frozenset({"call", "__call__"})
 """Methods without which a graph would say what the model computes."""
 
 
-def author_notes(source: Source, methods: tuple[str, ...] | None) -> Iterator[str]:
+def custom_class_notes(source: Source, methods: tuple[str, ...] | None) -> Iterator[str]:
     """What the user should know of a model class that is not Keras' own.
 
     Args:
@@ -23,25 +23,25 @@ def author_notes(source: Source, methods: tuple[str, ...] | None) -> Iterator[st
     Raises:
         ModelUnsupported: it computes something else than its graph.
     """
-    author = source.spec.author
-    if author is None:
+    custom = source.spec.custom_class
+    if custom is None:
         return
     if methods and CALLS & set(methods):
-        raise _computes_otherwise(author, source)
+        raise _computes_otherwise(custom, source)
     kind = source.spec.class_name
-    yield f"The model's class, {author}, is its author's own. It is read as the {kind} in its file, and the result is a plain {kind}."
+    yield f"The model has a custom class, {custom}. It is read as the {kind} in its file, and the result is a plain {kind}."
     if methods is None:
-        yield f"What {author} does besides could not be looked at: Keras is not here."
+        yield f"What {custom} does besides could not be looked at: Keras is not here."
     elif methods:
-        yield f"{author} has its own {', '.join(methods)}: not used here, where the recipe says how to train, and not in the result."
+        yield f"{custom} has its own {', '.join(methods)}: not used here, where the recipe says how to train, and not in the result."
     beside = () if source.is_made else stored_beside(source.path)
     if beside:
         yield f"The file stores weights that belong to no layer of the graph, and they are not carried over: {', '.join(beside)}."
 
 
-def _computes_otherwise(author: CustomClass, source: Source) -> ModelUnsupported:
+def _computes_otherwise(custom: CustomClass, source: Source) -> ModelUnsupported:
     return ModelUnsupported(
-        f"{source.described} is a {author}, which has a 'call' of its own: what it computes is Python code, and not in the file",
+        f"{source.described} is a {custom}, which has a 'call' of its own: what it computes is Python code, and not in the file",
         expected="a model class that computes what its graph says",
         fix="build the model as keras.Model(inputs, outputs), copy the weights, and save that",
     )
