@@ -7,6 +7,9 @@ PYTEST_WORKERS ?= 2
 # Printed from the code and committed; `make check` refuses stale copies.
 GENERATED := schemas surgery/model/catalogue.json surgery/model/scan/allowlist.json docs/reference
 
+# The marks of tests that have a target of their own.
+LONG := applications or crash or fuzz or keras2 or promise
+
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: help demo test quick check lint types imports stale fix golden generated docs bench fuzz promise crash-test test-cpus applications language-server clean
@@ -21,7 +24,7 @@ help:
 	@echo "make docs        write the reference pages and build docs/_build"
 	@echo "make bench       time plan, inspect and diff on 550 MB models"
 	@echo "make fuzz        300,000 mutated recipes, 20,000 mutated models, 20,000 plans"
-	@echo "make promise     5,000 random recipes on random models, each plan held against plain Keras: two hours"
+	@echo "make promise     5,000 random recipes on random models, each plan held against plain Keras: an hour"
 	@echo "make language-server  fetch yaml-language-server from npm, for the tests of the schema in an editor"
 	@echo "make crash-test  kill processes at random, and let each operation of a commit fail"
 	@echo "make test-cpus   run the tests three times: with all instructions of this CPU, with AVX2 and with SSE4.1 alone"
@@ -54,10 +57,10 @@ demo: .venv/demo.stamp
 	@echo "and $(BIN)/surgery --help lists the commands."
 
 quick: .venv/test.stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -q -m "not keras and not fuzz and not crash and not applications"
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -q -m "not (keras or $(LONG))"
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not promise and not applications and not keras2"
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not ($(LONG))"
 
 check: lint types imports stale
 
@@ -86,7 +89,7 @@ generated: .venv/test.stamp
 	$(BIN)/python docs/print_reference.py docs/reference
 
 golden: generated
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not fuzz and not crash and not promise and not applications and not keras2" --snapshot-update
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not ($(LONG))" --snapshot-update
 
 docs: .venv/docs.stamp
 	$(BIN)/python docs/print_reference.py docs/reference
