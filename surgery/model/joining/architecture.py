@@ -64,6 +64,7 @@ def read_architecture(path: Path) -> Architecture:
         raise ModelUnsafe(
             f"{path} was refused: {findings[0]}",
             expected="the architecture of a model, as model.to_json() writes it",
+            fix="write it again: pathlib.Path('model.json').write_text(model.to_json())",
         )
     said = text.value
     if "modelTopology" in said or "weightsManifest" in said:
@@ -89,6 +90,7 @@ def _of_keras(path: Path, said: Mapping[str, Any], manifest: Any) -> Architectur
         raise ModelUnsupported(
             f"{path} holds no model: its JSON has no class_name and config",
             expected="what model.to_json() writes, or the model.json of a layers model of TensorFlow.js",
+            fix="write it again: pathlib.Path('model.json').write_text(model.to_json())",
         )
     document = {key: value for key, value in said.items() if key not in ("keras_version", "backend", "model_config")}
     version, backend = (str(said.get(key) or "") for key in ("keras_version", "backend"))

@@ -35,7 +35,7 @@ def join_shards(architecture: Architecture, made: Path) -> tuple[Path, tuple[str
         name = str(entry["name"])
         layer = owners.get(name.split("/")[0]) or owners.get(name.rpartition("/")[0])
         if layer is None:
-            raise ModelInvalid(f"{architecture.path} has the weight {name}, of a layer that its model does not have")
+            raise _damaged(f"{architecture.path} has the weight {name}, of a layer that its model does not have")
         quantized |= "quantization" in entry
         by_layer[layer].append((name, values))
     with h5py.File(made, "w") as whole:
@@ -89,21 +89,19 @@ def _weights(architecture: Architecture) -> Iterator[tuple[Mapping[str, Any], ND
                 values, start = _values(entry, data, start)
                 yield entry, values
             if start != len(data):
-                raise ModelInvalid(
-                    f"the shards of {architecture.path} have {len(data)} bytes; its weights take {start}"
-                )
+                raise _damaged(f"the shards of {architecture.path} have {len(data)} bytes; its weights take {start}")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ModelInvalid(f"the weightsManifest of {architecture.path} cannot be read: {error!r}") from None
+        raise _damaged(f"the weightsManifest of {architecture.path} cannot be read: {error!r}") from None
 
 
 def _shard(folder: Path, name: Any) -> bytes:
     """The bytes of a file of this very folder."""
     if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
-        raise ModelInvalid(
-            f"the weightsManifest names the file {name!r}", expected="shards beside model.json, by their names"
-        )
+        raise _damaged(f"the weightsManifest names the file {name!r}")
     if (folder / name).is_symlink():
-        raise FileUnreadable(f"{folder / name} is a link", expected="the shard itself")
+        raise FileUnreadable(
+            f"{folder / name} is a link", expected="the shard itself", fix="put the file that it leads to in its place"
+        )
     with os.fdopen(open_regular(folder / name), "rb") as file:
         return file.read()
 
@@ -117,10 +115,18 @@ def _values(entry: Mapping[str, Any], data: bytes, start: int) -> tuple[NDArray[
     count = math.prod(shape)
     end = start + count * dtype.itemsize
     if min(shape, default=0) < 0 or end > len(data):
-        raise ModelInvalid(f"the shards end before the weight {entry['name']}")
+        raise _damaged(f"the shards end before the weight {entry['name']}")
     values = np.frombuffer(data, dtype, count, start).reshape(shape)
     if packing.get("dtype") in ("uint8", "uint16"):
         values = (values * np.float32(packing["scale"]) + np.float32(packing["min"])).astype("float32")
     elif packing:
         values = values.astype("float32")
     return values, end
+
+
+def _damaged(what: str) -> ModelInvalid:
+    return ModelInvalid(
+        what,
+        expected="a model.json, and beside it all the shards that its weightsManifest names",
+        fix="convert the Keras model again, or fetch model.json and its shards once more, all of one conversion",
+    )
