@@ -28,7 +28,7 @@ help:
 	@echo "make language-server  fetch yaml-language-server from npm, for the tests of the schema in an editor"
 	@echo "make crash-test  kill processes at random, and let each operation of a commit fail"
 	@echo "make test-cpus   run the tests three times: with all instructions of this CPU, with AVX2 and with SSE4.1 alone"
-	@echo "make keras2      files of Keras 2, every layer class, against Keras 2 itself: half an hour; needs tf_keras, and installs it"
+	@echo "make keras2      files of Keras 2, every layer class, against Keras 2 itself: a quarter of an hour; needs tf_keras, and installs it"
 	@echo "make applications  surgery on every model of keras.applications: long"
 
 $(BIN)/python:
